@@ -1,0 +1,1 @@
+"""One Scene, Five Painters: controllable image synthesis with GANs."""

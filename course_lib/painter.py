@@ -1,0 +1,77 @@
+"""The contract between a wing and whoever uses it: load a painter, let it paint, keep the picture.
+
+>>> import course_lib                                                     # doctest: +SKIP
+>>> painter = course_lib.load("dcgan")
+>>> painter.generate(seed=7)
+"""
+
+from __future__ import annotations
+
+import io
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from PIL import Image as PILImage
+from torch import Tensor
+
+from course_lib.errors import check_seed
+
+__all__ = ["Painter", "Picture", "noise"]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What a painter hands over.
+
+    Attributes:
+        image: ``[3, H, W]`` (or ``[1, H, W]``) in [-1, 1].
+        steps: the named intermediates that the painter can show, in the order of its work.
+    """
+
+    image: Tensor
+    steps: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def pil(self) -> PILImage.Image:
+        """The picture as a Pillow image, 8 bits a channel."""
+        levels = ((self.image.detach().cpu().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+        pixels = levels.permute(1, 2, 0).numpy()  # [H, W, C]
+        return PILImage.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+
+    def save(self, path: str | Path) -> Path:
+        """Writes the picture as PNG and returns where."""
+        path = Path(path).with_suffix(".png")
+        self.pil().save(path)
+        return path
+
+    def _repr_png_(self) -> bytes:
+        """How a notebook shows a picture: enlarged to 256 px with hard pixel edges."""
+        picture = self.pil()
+        factor = max(1, 256 // max(picture.size))
+        size = (picture.width * factor, picture.height * factor)
+        buffer = io.BytesIO()
+        picture.resize(size, PILImage.Resampling.NEAREST).save(buffer, "PNG")
+        return buffer.getvalue()
+
+
+class Painter(ABC):
+    """A trained generator with its public face. One seed, one picture, on every device."""
+
+    kind: ClassVar[str]
+
+    @classmethod
+    @abstractmethod
+    def from_weights(cls, config: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Painter:
+        """Builds the painter from what its checkpoint carries."""
+
+    @abstractmethod
+    def generate(self, *, seed: int = 0) -> Picture:
+        """Paints one picture."""
+
+
+def noise(seed: int, *shape: int) -> Tensor:
+    """Standard normal noise that depends on the seed and the shape alone, drawn on the CPU."""
+    return torch.randn(shape, generator=torch.Generator().manual_seed(check_seed(seed)))
