@@ -34,7 +34,7 @@ class CourseError(Exception):
         return "\n".join(parts)
 
     def __reduce__(self) -> tuple[object, ...]:
-        # Keyword-only arguments are lost by the default pickling, and worker processes pickle errors.
+        # Worker processes pickle errors, and the default pickling loses keyword-only arguments.
         return _rebuild, (self.what, self.where, self.fix)
 
     def _render_traceback_(self) -> list[str]:
@@ -70,7 +70,10 @@ class Problems:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         if error is None and self.found:
             raise self.as_error()

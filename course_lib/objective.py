@@ -20,8 +20,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, Self
 
+import torch
 from torch import Tensor, nn
 
 from course_lib.errors import Problems, check_seed
@@ -34,6 +35,8 @@ __all__ = ["Objective", "Player", "Step", "TrainConfig", "check_adam"]
 class TrainConfig:
     """What every objective has to be told. A wing's configuration adds the paper's own numbers."""
 
+    data: str = "digits"  # the source of scenes, by name
+    size: int = 64  # side of a picture in pixels
     rounds: int = 100_000  # one update of each player
     batch_size: int = 128  # scenes a round
     seed: int = 0  # of weights, noise and data order
@@ -43,6 +46,15 @@ class TrainConfig:
     precision: Literal["fp32", "bf16"] = "fp32"  # of the forward passes
     save_every: int = 500  # rounds between two checkpoints
     sample_every: int = 250  # rounds between two sample grids
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """The configuration that a checkpoint carries; JSON has lists where fields are tuples."""
+        fields: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in values.items()
+        }
+        return cls(**fields)
 
     def __post_init__(self) -> None:
         with Problems(type(self).__name__) as problems:
@@ -86,6 +98,10 @@ class Player:
 class Step(Protocol):
     """What the loop lends to a round: one optimiser step of one player."""
 
+    @property
+    def round(self) -> int:
+        """How many rounds were played before this one."""
+
     def __call__(self, player: str, loss: Tensor, **figures: Tensor) -> None:
         """Moves ``player`` down the gradient of ``loss`` (a scalar).
 
@@ -99,6 +115,10 @@ class Objective(ABC):
     kind: ClassVar[str]  # the painter's name in checkpoints and commands, "dcgan"
     config: TrainConfig
     players: Mapping[str, Player]
+
+    def __init__(self, config: TrainConfig) -> None:
+        self.config = config
+        torch.manual_seed(config.seed)  # the players' first weights are drawn next
 
     @abstractmethod
     def round(self, scenes: SceneBatch, step: Step) -> None:

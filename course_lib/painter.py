@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
+import torchvision
 from PIL import Image as PILImage
 from torch import Tensor
 
 from course_lib.errors import check_seed
 
-__all__ = ["Painter", "Picture", "noise"]
+__all__ = ["Painter", "Picture", "between", "grid", "noise"]
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,9 @@ class Picture:
         return path
 
     def _repr_png_(self) -> bytes:
-        """How a notebook shows a picture: enlarged to 256 px with hard pixel edges."""
+        """How a notebook shows a picture: small ones enlarged, with hard pixel edges."""
         picture = self.pil()
-        factor = max(1, 256 // max(picture.size))
+        factor = max(1, min(8, 560 // max(picture.size)))
         size = (picture.width * factor, picture.height * factor)
         buffer = io.BytesIO()
         picture.resize(size, PILImage.Resampling.NEAREST).save(buffer, "PNG")
@@ -75,3 +76,20 @@ class Painter(ABC):
 def noise(seed: int, *shape: int) -> Tensor:
     """Standard normal noise that depends on the seed and the shape alone, drawn on the CPU."""
     return torch.randn(shape, generator=torch.Generator().manual_seed(check_seed(seed)))
+
+
+def between(a: Tensor, b: Tensor, share: float) -> Tensor:
+    """The noise at ``share`` of the way from ``a`` to ``b`` (``[z_dim]`` each), along the sphere.
+
+    Noise of many dimensions has nearly always the length ``sqrt(z_dim)``; the straight way would
+    leave that shell, and with it what the generator has seen.
+    """
+    angle = torch.arccos(torch.cosine_similarity(a, b, dim=0).clamp(-1, 1))
+    if angle < 1e-3:  # the same noise twice
+        return a.clone()
+    return (torch.sin((1 - share) * angle) * a + torch.sin(share * angle) * b) / torch.sin(angle)
+
+
+def grid(pictures: Tensor, columns: int = 8) -> Tensor:
+    """Lays ``[N, C, H, W]`` out in rows of ``columns``, 2 px of white apart: ``[3, H', W']``."""
+    return torchvision.utils.make_grid(pictures.cpu(), nrow=columns, padding=2, pad_value=1.0)

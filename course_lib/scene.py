@@ -35,7 +35,9 @@ class SceneBatch:
 class Source(Protocol):
     """Where scenes come from: any number of them, told apart by an index."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What messages call it."""
 
     def __len__(self) -> int: ...
 

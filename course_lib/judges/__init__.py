@@ -1,0 +1,1 @@
+"""Small networks that read a picture back. They score painters and never train one."""

@@ -1,0 +1,54 @@
+"""Configurations by profile: precedence, types, all problems at once."""
+
+import pytest
+
+from course_lib import configure
+from course_lib.dcgan.objective import DCGANConfig
+from course_lib.errors import CourseError
+from course_lib.profile import PROFILES
+from course_lib.registry import WINGS, wing
+
+
+@pytest.fixture(autouse=True)
+def no_profile(monkeypatch):
+    monkeypatch.delenv("COURSE_PROFILE", raising=False)
+
+
+@pytest.mark.parametrize("kind", WINGS)
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_profile_of_every_painter_is_a_valid_configuration(kind, profile):
+    assert isinstance(configure(kind, profile), wing(kind).config)
+
+
+def test_the_papers_profile_is_the_defaults():
+    assert configure("dcgan", "paper") == DCGANConfig()
+
+
+def test_parameter_beats_environment_beats_cpu(monkeypatch):
+    assert configure("dcgan") == configure("dcgan", "cpu")
+    monkeypatch.setenv("COURSE_PROFILE", "smoke")
+    assert configure("dcgan") == configure("dcgan", "smoke")
+    assert configure("dcgan", "cpu") == configure("dcgan", "cpu")
+    assert configure("dcgan", "cpu").rounds != configure("dcgan").rounds
+    monkeypatch.setenv("COURSE_PROFILE", "turbo")
+    with pytest.raises(CourseError, match="COURSE_PROFILE.*'turbo'"):
+        configure("dcgan")
+
+
+def test_overrides_are_read_as_on_a_command_line():
+    config = configure("dcgan", "cpu", {"rounds": "12", "lr_g": "1e-3", "betas": "[0, 0.9]"})
+    assert (config.rounds, config.lr_g, config.betas) == (12, 1e-3, (0.0, 0.9))
+    assert all(isinstance(beta, float) for beta in config.betas)
+
+
+def test_all_unknown_names_and_wrong_types_are_listed_at_once():
+    with pytest.raises(CourseError) as caught:
+        configure("dcgan", "cpu", {"roundz": 3, "lr_g": "fast", "loss": "hing", "rounds": 1.5})
+    message = str(caught.value)
+    assert "4 problems" in message and "did you mean 'rounds'" in message
+    assert "lr_g is 'fast'" in message and "rounds is 1.5" in message and "'hinge'" in message
+
+
+def test_an_unknown_painter_gets_a_suggestion():
+    with pytest.raises(CourseError, match="did you mean 'dcgan'"):
+        configure("dc-gan")

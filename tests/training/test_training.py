@@ -1,0 +1,261 @@
+"""The loop: it learns, resumes to the bit, refuses what cannot work, and stops when asked."""
+
+import os
+import signal
+from dataclasses import replace
+
+import pytest
+import torch
+
+import course_lib
+from course_lib.data.digits import Digits
+from course_lib.dcgan.objective import DCGANConfig, DCGANObjective
+from course_lib.errors import CourseError
+from course_lib.scene import SceneBatch
+from course_lib.training import train
+from course_lib.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from course_lib.training.order import batch_indices
+from course_lib.training.state import TrainingState
+
+CONFIG = DCGANConfig(
+    data="digits",
+    size=8,
+    z_dim=6,
+    width_g=4,
+    width_d=4,
+    batch_size=12,
+    rounds=9,
+    save_every=4,
+    sample_every=5,
+    norm_d="spectral",
+    ema=0.9,
+    lr_decay=0.5,
+    device="cpu",
+)
+
+
+class FewDigits:
+    """A source of 40 digits: three batches of twelve an epoch, and four left over."""
+
+    name = "few digits"
+
+    def __init__(self, count=40):
+        self.digits, self.count = Digits(8), count
+
+    def __len__(self):
+        return self.count
+
+    def batch(self, indices):
+        return self.digits.batch(indices)
+
+
+def play(folder, config=CONFIG, source=None, **options):
+    return train(DCGANObjective(config), source or FewDigits(), folder, **options)
+
+
+def everything(folder):
+    checkpoint = read_checkpoint(folder / "last.safetensors")
+    return checkpoint.header["history"], checkpoint.tensors
+
+
+def assert_same_run(one, other):
+    (history, tensors), (history_2, tensors_2) = everything(one), everything(other)
+    assert history == history_2
+    assert tensors.keys() == tensors_2.keys()
+    for name, value in tensors.items():
+        assert torch.equal(value, tensors_2[name]), name
+
+
+def stopped_after(rounds, folder, config=CONFIG):
+    """A run that is interrupted in its round number ``rounds``."""
+
+    class Stopping(FewDigits):
+        seen = 0
+
+        def batch(self, indices):
+            self.seen += 1
+            if self.seen == rounds:
+                os.kill(os.getpid(), signal.SIGINT)
+            return super().batch(indices)
+
+    return play(folder, config, Stopping())
+
+
+@pytest.mark.parametrize("rounds", [1, 4, 7])
+def test_a_stopped_and_resumed_run_equals_one_that_was_not(tmp_path, rounds):
+    play(tmp_path / "straight")
+    history = stopped_after(rounds, tmp_path / "stopped")
+    assert history.rounds == list(range(1, rounds + 1))
+    play(tmp_path / "stopped")
+    assert_same_run(tmp_path / "straight", tmp_path / "stopped")
+
+
+@pytest.mark.parametrize(
+    "forgotten", ["player/D", "player/G", "average/G", "optimiser/D", "optimiser/G", "random/cpu"]
+)
+def test_resuming_without_any_one_part_is_noticed(tmp_path, forgotten):
+    """The control of the test above: leave one part of the state out and equality must break."""
+    play(tmp_path / "straight")
+    stopped_after(5, tmp_path / "stopped")
+    fresh = TrainingState(DCGANObjective(replace(CONFIG, seed=1)), torch.device("cpu"))
+    last = tmp_path / "stopped" / "last.safetensors"
+    checkpoint = read_checkpoint(last)
+    tensors = dict(checkpoint.tensors)
+    for name in [n for n in tensors if n.startswith(forgotten)]:
+        del tensors[name]
+        if not forgotten.startswith("optimiser"):
+            tensors[name] = fresh._tensors()[name]
+    write_checkpoint(last, Checkpoint(checkpoint.header, tensors))
+    play(tmp_path / "stopped")
+    with pytest.raises(AssertionError):
+        assert_same_run(tmp_path / "straight", tmp_path / "stopped")
+
+
+def test_the_signal_handler_is_restored(tmp_path):
+    before = signal.getsignal(signal.SIGINT)
+    stopped_after(2, tmp_path)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_second_interrupt_stops_at_once(tmp_path):
+    class Impatient(FewDigits):
+        def batch(self, indices):
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+            return super().batch(indices)
+
+    with pytest.raises(KeyboardInterrupt):
+        play(tmp_path, source=Impatient())
+
+
+def test_a_finished_run_says_so_and_can_be_prolonged(tmp_path, capsys):
+    assert len(play(tmp_path)) == 9
+    assert "already" not in capsys.readouterr().out
+    assert len(play(tmp_path)) == 9
+    assert "already at 9 of 9 rounds" in capsys.readouterr().out
+    assert len(play(tmp_path, replace(CONFIG, rounds=12))) == 12
+
+
+def test_resume_with_another_configuration_names_the_difference(tmp_path):
+    play(tmp_path)
+    with pytest.raises(CourseError, match=r"width_g: 4 -> 8.*") as caught:
+        play(tmp_path, replace(CONFIG, width_g=8))
+    assert "--fresh" in str(caught.value)
+    play(tmp_path, replace(CONFIG, width_g=8), resume=False)
+
+
+def test_too_few_scenes_are_an_error_and_not_an_empty_run(tmp_path):
+    with pytest.raises(CourseError, match="5 scenes are fewer than batch_size 12"):
+        play(tmp_path, source=FewDigits(5))
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_round(tmp_path):
+    class Poisoned(FewDigits):
+        seen = 0
+
+        def batch(self, indices):
+            self.seen += 1
+            images = super().batch(indices).images
+            return SceneBatch(images * float("nan") if self.seen == 6 else images)
+
+    with pytest.raises(CourseError, match="loss of D is nan in round 6"):
+        play(tmp_path, source=Poisoned())
+    assert read_checkpoint(tmp_path / "last.safetensors").header["round"] == 4
+
+
+def test_an_unknown_device_is_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(CourseError, match="device"):
+        play(tmp_path / "run", replace(CONFIG, device="abacus"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_bf16_reaches_the_networks_and_weights_stay_float32(tmp_path):
+    seen = set()
+    objective = DCGANObjective(replace(CONFIG, precision="bf16", rounds=2))
+    objective.generator.to_picture.register_forward_hook(lambda m, i, out: seen.add(out.dtype))
+    train(objective, FewDigits(), tmp_path)
+    assert torch.bfloat16 in seen
+    assert {p.dtype for p in objective.generator.parameters()} == {torch.float32}
+
+
+def test_samples_and_painter_are_written(tmp_path):
+    play(tmp_path)
+    assert [p.name for p in sorted((tmp_path / "samples").iterdir())] == [
+        "0000005.png",
+        "0000009.png",
+    ]
+    painter = course_lib.load(tmp_path / "painter.safetensors")
+    assert painter.generate(seed=1).image.shape == (1, 8, 8)
+
+
+def test_the_painter_is_the_average_and_not_the_last_weights(tmp_path):
+    play(tmp_path)
+    tensors = read_checkpoint(tmp_path / "last.safetensors").tensors
+    painter = read_checkpoint(tmp_path / "painter.safetensors").tensors
+    name = "to_picture.weight"
+    assert torch.equal(painter[f"G/{name}"], tensors[f"average/G/module.{name}"])
+    assert not torch.equal(painter[f"G/{name}"], tensors[f"player/G/{name}"])
+
+
+def test_only_the_player_who_steps_gets_gradients(tmp_path):
+    objective = DCGANObjective(replace(CONFIG, rounds=1))
+    train(objective, FewDigits(), tmp_path)
+    d_gradients = [p.grad.clone() for p in objective.discriminator.parameters()]
+    before = [p.grad for p in objective.generator.parameters()]
+    assert all(g is not None for g in before)
+    state = TrainingState(objective, torch.device("cpu"))
+    from course_lib.training.step import OptimiserStep
+
+    fake = objective.generator(torch.randn(4, 6))
+    OptimiserStep(state)("G", objective.g_loss(objective.judge(fake)))
+    after = [p.grad for p in objective.discriminator.parameters()]
+    assert all(torch.equal(a, b) for a, b in zip(d_gradients, after, strict=True))
+
+
+def test_every_epoch_sees_every_scene_once_in_another_order():
+    first = torch.cat([batch_indices(40, 10, 0, r) for r in range(4)])
+    second = torch.cat([batch_indices(40, 10, 0, r) for r in range(4, 8)])
+    assert sorted(first.tolist()) == sorted(second.tolist()) == list(range(40))
+    assert first.tolist() != second.tolist()
+    assert not torch.equal(batch_indices(40, 10, 0, 0), batch_indices(40, 10, 1, 0))
+
+
+# --- checkpoint files ---
+
+
+def test_damage_is_seen(tmp_path):
+    path = tmp_path / "a.safetensors"
+    write_checkpoint(path, Checkpoint({"kind": "dcgan"}, {"a": torch.arange(100.0)}))
+    good = path.read_bytes()
+    for place in range(0, len(good), max(1, len(good) // 60)):
+        damaged = bytearray(good)
+        damaged[place] ^= 1
+        path.write_bytes(bytes(damaged))
+        with pytest.raises(CourseError):
+            read_checkpoint(path)
+    path.write_bytes(good[: len(good) // 2])
+    with pytest.raises(CourseError, match="not a readable safetensors file"):
+        read_checkpoint(path)
+
+
+def test_a_failed_save_leaves_the_old_file_and_no_rubbish(tmp_path, monkeypatch):
+    path = tmp_path / "a.safetensors"
+    write_checkpoint(path, Checkpoint({"kind": "dcgan"}, {"a": torch.zeros(3)}))
+    before = path.read_bytes()
+
+    def fail(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError):
+        write_checkpoint(path, Checkpoint({"kind": "dcgan"}, {"a": torch.ones(3)}))
+    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_checkpoint_of_a_later_course_says_so(tmp_path, monkeypatch):
+    path = tmp_path / "a.safetensors"
+    monkeypatch.setattr("course_lib.training.checkpoint.SCHEMA", 9)
+    write_checkpoint(path, Checkpoint({"kind": "dcgan"}, {}))
+    monkeypatch.undo()
+    with pytest.raises(CourseError, match="later course"):
+        read_checkpoint(path)
