@@ -1,0 +1,228 @@
+"""The command ``course``: one function for each verb.
+
+To add a verb, write a function that takes its arguments and returns the exit code, and decorate it
+with ``@verb``: its name is the verb, its docstring's first line the help. A verb imports what it
+needs itself, so that ``course --help`` and ``course doctor`` answer at once, torch or no torch.
+
+Exit codes: 0 all is well, 1 something was found or failed, 2 the request cannot work, 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import io
+import math
+import sys
+import tokenize
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args, get_origin, get_type_hints
+
+from course_lib.errors import CourseError, check_seed, suggestion
+from course_lib.paths import runs_dir
+from course_lib.profile import pick_profile
+
+if TYPE_CHECKING:
+    from course_lib.objective import TrainConfig
+
+__all__ = ["main", "verb"]
+
+Verb = Callable[[list[str]], int]
+VERBS: dict[str, Verb] = {}
+
+
+def verb(function: Verb) -> Verb:
+    """Makes ``function`` the verb of that name."""
+    VERBS[function.__name__] = function
+    return function
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs ``course VERB ...`` and returns the exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _dispatch(given)
+    except CourseError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+
+
+def _dispatch(given: list[str]) -> int:
+    if not given or given[0] in ("-h", "--help", "help"):
+        print(_overview())
+        return 0
+    name, *rest = given
+    if name not in VERBS:
+        raise CourseError(f"there is no verb {name!r}; {suggestion(name, VERBS)}", where="course")
+    return VERBS[name](rest)
+
+
+def _overview() -> str:
+    lines = [f"  {name:<10} {_first_line(function)}" for name, function in VERBS.items()]
+    return "\n".join(
+        ["One Scene, Five Painters: usage: course VERB ...", *lines, "course VERB --help says more"]
+    )
+
+
+def _first_line(function: Verb) -> str:
+    return (function.__doc__ or "").splitlines()[0]
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser whose complaints are :class:`CourseError`."""
+
+    def __init__(self, function: Verb) -> None:
+        self.verb = function.__name__
+        super().__init__(
+            prog=f"course {self.verb}",
+            description=inspect.cleandoc(function.__doc__ or ""),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        raise CourseError(message, where=self.prog, fix=f"course {self.verb} --help")
+
+
+@verb
+def doctor(arguments: list[str]) -> int:
+    """Looks at this machine, and says what to mend and how."""
+    _Parser(doctor).parse_args(arguments)
+    from course_lib.doctor import doctor as examine
+
+    report = examine()
+    print(report)
+    return 1 if report.problems else 0
+
+
+@verb
+def run(arguments: list[str]) -> int:
+    """Runs chapters headless and writes a page with their results.
+
+    Everything is checked before the first cell. A value given with -p must be known to one
+    notebook at least, and goes to those that know it.
+    """
+    parser = _Parser(run)
+    parser.add_argument("notebooks", nargs="*", help="01 02, or paths; default: every chapter")
+    parser.add_argument("--profile", help="smoke (default), cpu, gpu or paper: how much work")
+    parser.add_argument(
+        "-p",
+        dest="parameters",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "VALUE"),
+        help="a value for the notebook's parameters cell",
+    )
+    parser.add_argument("-j", "--jobs", type=int, default=1, help="notebooks side by side")
+    parser.add_argument("--timeout", type=float, help="seconds that a cell may take")
+    parser.add_argument("--out", type=Path, help="folder of results (default: a new one)")
+    options = vars(parser.parse_args(arguments))
+    from course_lib.run.runner import run_notebooks
+
+    results = run_notebooks(**options | {"parameters": dict(options["parameters"])})
+    return 0 if all(result.status == "done" for result in results) else 1
+
+
+@verb
+def train(arguments: list[str]) -> int:
+    """Trains a painter, or goes on where its training stopped.
+
+    `course train PAINTER --help` lists every number that can be set; the paper's is the default.
+    """
+    from course_lib import registry
+    from course_lib.training import train as play
+
+    parser = _Parser(train)
+    parser.add_argument("painter", help=", ".join(registry.WINGS))
+    parser.add_argument("--profile", help="smoke, cpu (default), gpu or paper: how much work")
+    parser.add_argument("--out", type=Path, help="folder (default: runs/PAINTER-PROFILE)")
+    parser.add_argument("--fresh", action="store_true", help="do not go on where it stopped")
+    painter = next((word for word in arguments if word in registry.WINGS), None)
+    if painter:
+        _add_fields(parser, registry.wing(painter).config)
+    options, rest = parser.parse_known_args(arguments)
+    wing = registry.wing(options.painter)
+    config = registry.configure(wing.kind, options.profile, _overrides(vars(options), rest))
+    folder = options.out or runs_dir() / f"{wing.kind}-{pick_profile(options.profile)}"
+    source = wing.source(config)
+    history = play(wing.objective(config), source, folder, resume=not options.fresh)
+    print(f"{wing.kind}: {len(history)} rounds played; results: {folder}")
+    return 0
+
+
+def _add_fields(parser: argparse.ArgumentParser, config: type[TrainConfig]) -> None:
+    """An option for every field of a configuration, described by the comment beside the field."""
+    group = parser.add_argument_group(f"{config.__name__} (defaults are the paper's)")
+    notes, hints = dict(_comments(config)), get_type_hints(config)
+    for field in fields(config):
+        note = f"{notes.get(field.name, '')} (default: {field.default})".replace("%", "%%")
+        kind = _spoken(hints[field.name])
+        group.add_argument(f"--{field.name}", metavar=kind, default=argparse.SUPPRESS, help=note)
+
+
+def _spoken(hint: Any) -> str:
+    """A type as the help shows it: ``int``, ``batch|spectral|none``, ``[float,float]``."""
+    if get_origin(hint) is Literal:
+        return "|".join(str(choice) for choice in get_args(hint))
+    if get_origin(hint) is tuple:
+        return "[" + ",".join("..." if a is ... else _spoken(a) for a in get_args(hint)) + "]"
+    return getattr(hint, "__name__", str(hint))
+
+
+def _comments(config: type[TrainConfig]) -> Iterator[tuple[str, str]]:
+    """The comment at the end of each field's line, base classes first."""
+    for cls in reversed([cls for cls in config.__mro__ if is_dataclass(cls)]):
+        name = ""
+        for token in tokenize.generate_tokens(io.StringIO(inspect.getsource(cls)).readline):
+            if token.type == tokenize.NAME and token.line.lstrip().startswith(f"{token.string}:"):
+                name = token.string
+            elif token.type == tokenize.COMMENT and not token.line.lstrip().startswith("#"):
+                yield name, token.string.lstrip("# ")
+
+
+def _overrides(options: dict[str, object], rest: list[str]) -> dict[str, object]:
+    """The fields that were set, as text; an unknown ``--name value`` too, to be complained of."""
+    chosen = {k: v for k, v in options.items() if k not in ("painter", "profile", "out", "fresh")}
+    words = [word for item in rest for word in item.split("=", 1)]
+    for name, value in zip(words[::2], words[1::2] or [""], strict=False):
+        if not name.startswith("--"):
+            raise CourseError(f"{name!r} was not understood", where="course train")
+        chosen[name.removeprefix("--")] = value
+    return chosen
+
+
+@verb
+def sample(arguments: list[str]) -> int:
+    """Paints a grid of pictures with a trained painter.
+
+    PAINTER is a name (its shipped weights) or a file that a run wrote.
+    """
+    parser = _Parser(sample)
+    parser.add_argument("painter", help="a painter's name, or a file of weights")
+    parser.add_argument("--seed", type=int, default=7, help="of the first picture (default: 7)")
+    parser.add_argument("--n", type=int, default=16, help="how many pictures (default: 16)")
+    parser.add_argument("--out", type=Path, help="a PNG (default: in runs/samples)")
+    options = parser.parse_args(arguments)
+    if options.n < 1:
+        raise CourseError(f"{options.n} pictures, it must be 1 or more", where="--n")
+    check_seed(options.seed, where="--seed")
+    import torch
+
+    from course_lib.painter import Picture, grid
+    from course_lib.registry import load
+
+    painter = load(options.painter)
+    seeds = range(options.seed, options.seed + options.n)
+    images = torch.stack([painter.generate(seed=seed).image for seed in seeds])
+    name = f"{Path(options.painter).stem}-seed{options.seed}.png"
+    out = options.out or runs_dir() / "samples" / name
+    out.parent.mkdir(parents=True, exist_ok=True)
+    saved = Picture(grid(images, columns=math.ceil(math.sqrt(options.n)))).save(out)
+    print(f"seeds {seeds.start} to {seeds.stop - 1}: {saved}")
+    return 0
