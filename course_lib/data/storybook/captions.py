@@ -52,11 +52,10 @@ class Sight:
     @property
     def place(self) -> str:
         """Where it is, if the stuff around it is where it belongs."""
-        if self.stuff in ("sky", "cloud"):
-            return "in the sky" if "sky" in THINGS[self.name].stands else ""
         if self.stuff not in THINGS[self.name].stands:
             return ""
-        return f"{'in' if self.name == 'fish' or self.stuff == 'field' else 'on'} the {self.stuff}"
+        inside = self.name == "fish" or self.stuff in ("sky", "field")
+        return f"{'in' if inside else 'on'} the {self.stuff}"
 
 
 def sights(
@@ -75,14 +74,20 @@ def sights(
 
 
 def surroundings(ids: NDArray[np.int64], box: Box, whole: bool) -> str:
-    """The commonest stuff around a box; around its lowest quarter only, unless ``whole``."""
+    """The stuff that more than half of a box's surroundings are, if there is one; clouds are sky.
+
+    Around its lowest quarter only, unless ``whole``.
+    """
     size = ids.shape[0]
     x0, y0, x1, y1 = (round(edge * size) for edge in box)
     margin = max(size // 24, 1)
     top = y0 - margin if whole else y1 - max((y1 - y0) // 4, 1)
     part = ids[max(top, 0) : y1 + margin, max(x0 - margin, 0) : x1 + margin]
     counts = np.bincount(part.ravel(), minlength=len(CLASSES))[: len(CLASSES.stuff)]
-    return CLASSES.name(int(counts.argmax())) if counts.any() else ""
+    counts[CLASSES.id("sky")] += counts[CLASSES.id("cloud")]
+    counts[CLASSES.id("cloud")] = 0
+    most = int(counts.argmax())
+    return CLASSES.name(most) if 2 * counts[most] > counts.sum() else ""
 
 
 def noun(sight: Sight, *, colour: bool = True, size: bool = True) -> str:
@@ -178,8 +183,9 @@ class Narrator:
     def one_thing(self) -> str:
         """One thing with all that can be said of it."""
         sight = self.dice.pick(self.seen)
-        place = sight.place or sight.side
-        return f"{noun(sight)} {place} {self.mood()}".replace("  ", " ")
+        verb = THINGS[sight.name].verb if sight.place and self.dice.chance(0.35) else ""
+        words = (noun(sight), verb, sight.place or sight.side, self.mood())
+        return " ".join(word for word in words if word)
 
     def where(self) -> str:
         """Things by their sides of the picture."""
@@ -196,7 +202,7 @@ class Narrator:
             if how:
                 size = self.dice.chance(0.4)
                 return f"{noun(one, size=size)} {how} {noun(other, size=False)} {self.mood()}"
-        return self.where()
+        return self.one_thing()
 
 
 def captions(

@@ -92,36 +92,71 @@ PLACES: dict[str, tuple[Callable[[Dice], list[Band]], tuple[str, ...]]] = {
     "snowland": (snowland, ("sky", "snow")),
     "heights": (heights, ("sky",)),
 }
-LARGEST = 0.30  # share of a thing's box that nearer things may hide
+HIDDEN = 0.3  # share of a thing's box that another may hide
 
 
 def compose(dice: Dice, things: tuple[int, int], hour: str) -> ScenePlan:
     """A plan with between ``things[0]`` and ``things[1]`` things.
 
-    The first thing is drawn first, so that all classes are equally frequent, and then a place
-    where it can be.
+    The first thing is chosen before the place, so that all classes are about equally frequent.
     """
-    wanted = dice.whole(*things)
-    first = dice.pick([name for name in THINGS if _awake(name, hour)])
-    places = [
-        place for place, (_, stuff) in PLACES.items() if set(stuff) & set(THINGS[first].stands)
-    ]
-    if THINGS[first].stands == ("sky",) and wanted == 1:
-        places = ["heights", "heights", *places]
-    make, _ = PLACES[dice.pick(places if wanted else list(PLACES))]
-    bands = tuple(make(dice))
+    wanted = dice.whole(*things) or dice.whole(things[0], min(things[1], 1))  # few empty scenes
+    while True:
+        first = dice.pick([name for name in THINGS if _awake(name, hour)])
+        bands = tuple(PLACES[_place_for(dice, first, wanted)][0](dice))
+        if wanted == 1:
+            return ScenePlan(bands, (_alone(dice, first, bands),), _clouds(dice, bands))
+        placed = _gathered(dice, first, wanted, bands, hour)
+        if len(placed) >= min(wanted, max(things[0], 1)):
+            return ScenePlan(bands, placed, _clouds(dice, bands))
+
+
+def _place_for(dice: Dice, first: str, wanted: int) -> str:
+    """A place where the first thing can be; if it is alone, one with much room for it."""
+    stands = set(THINGS[first].stands)
+    if not wanted:
+        return dice.pick([name for name in PLACES if name not in ("heights", "sea")])
+    if wanted == 1 and stands == {"sky"}:
+        return "heights"
+    places = [name for name, (_, stuff) in PLACES.items() if stands & set(stuff)]
+    if wanted == 1 and first != "car":
+        places = [name for name in places if name != "roadside"]
+    return dice.pick(places)
+
+
+def _alone(dice: Dice, name: str, bands: tuple[Band, ...]) -> Thing:
+    """One large thing near the middle."""
+    kind = THINGS[name]
+    height = min(dice.between(0.58, 0.76), dice.between(0.40, 0.45) / kind.reach)
+    if kind.stands == ("sky",):
+        base = min(0.46 + height / 2, bands[-1].top - 0.02)
+    else:
+        spans = [span for span in _spans(bands) if span[0] in kind.stands]
+        base = max(dice.between(0.88, 0.94) * spans[-1][2], height + 0.03)
+    reach = kind.reach * height
+    x = min(max(dice.between(0.42, 0.58), reach + 0.02), 0.98 - reach)
+    return _thing(dice, name, x, base, height)
+
+
+def _thing(dice: Dice, name: str, x: float, base: float, height: float) -> Thing:
+    colour, style = dice.pick(THINGS[name].colours), dice.whole(0, SEED)
+    return Thing(
+        name, colour, round(x, 4), round(base, 4), round(height, 4), dice.chance(0.5), style
+    )
+
+
+def _gathered(
+    dice: Dice, first: str, wanted: int, bands: tuple[Band, ...], hour: str
+) -> tuple[Thing, ...]:
+    """As many things as find room, in twelve attempts each."""
     placed: list[Thing] = []
-    for attempt in range(wanted * 12):
+    for _ in range(wanted * 12):
         if len(placed) == wanted:
             break
-        alone = wanted == 1
-        name = first if not placed else _next(dice, bands, placed, hour)
-        thing = _place(dice, name, bands, alone, crowd=wanted)
+        thing = _among(dice, _next(dice, bands, placed, hour) if placed else first, bands)
         if thing is not None and all(_apart(thing, other) for other in placed):
             placed.append(thing)
-        elif attempt == wanted * 12 - 1 and len(placed) < things[0]:
-            return compose(dice, things, hour)
-    return ScenePlan(bands, tuple(placed), _clouds(dice, bands))
+    return tuple(placed)
 
 
 def _awake(name: str, hour: str) -> bool:
@@ -133,8 +168,8 @@ def _next(dice: Dice, bands: tuple[Band, ...], placed: list[Thing], hour: str) -
     """Sometimes one more of the same, else anything that has a place here."""
     if placed[-1].name not in ("sun", "moon") and dice.chance(0.3):
         return placed[-1].name
-    here = {"sky", *(band.stuff for band in bands)}
     taken = {thing.name for thing in placed} & {"sun", "moon"}
+    here = {"sky"} if dice.chance(0.22) else {band.stuff for band in bands}
     names = [
         name
         for name, kind in THINGS.items()
@@ -142,33 +177,29 @@ def _next(dice: Dice, bands: tuple[Band, ...], placed: list[Thing], hour: str) -
         and _awake(name, hour)
         and not (taken and name in ("sun", "moon"))
     ]
-    return dice.pick(names)
+    return dice.pick(names or [placed[-1].name])
 
 
-def _place(dice: Dice, name: str, bands: tuple[Band, ...], alone: bool, crowd: int) -> Thing | None:
+def _among(dice: Dice, name: str, bands: tuple[Band, ...]) -> Thing | None:
+    """One thing among others: where it belongs, and larger the nearer it is."""
     kind = THINGS[name]
-    colour, style = dice.pick(kind.colours), dice.whole(0, SEED)
     horizon = min(band.top for band in bands if band.stuff not in ("mountain", "forest"))
-    scale = dice.between(1.35, 1.7) if alone else dice.between(0.75, 1.15)
-    if "sky" in kind.stands:
-        height = min(kind.height * scale, 0.92 * horizon, 0.44 / kind.reach)
+    height = kind.height * dice.between(0.8, 1.15)
+    if kind.stands == ("sky",):
+        height = min(height, 0.92 * horizon)
         base = dice.between(min(height + 0.03, horizon - 0.02), horizon - 0.02)
     else:
         spans = [span for span in _spans(bands) if span[0] in kind.stands]
         if not spans:
             return None
         stuff, top, bottom = dice.pick(spans)
-        low, high = top + (0.1 if stuff != "road" else 0.04), bottom - 0.04
-        base = dice.between(min(low, high), high) if not alone else high
-        near = 0.72 + 0.6 * (base - horizon) / (1 - horizon)
-        height = min(kind.height * scale * near, 0.46 / kind.reach, base - 0.04)
-    height = max(height, 0.125, 0.0625 / kind.reach)
-    reach = kind.reach * height
-    x = dice.between(0.4, 0.6) if alone else dice.between(reach + 0.01, 1 - reach - 0.01)
-    x = min(max(x, reach + 0.01), 1 - reach - 0.01)
-    return Thing(
-        name, colour, round(x, 4), round(base, 4), round(height, 4), dice.chance(0.5), style
-    )
+        low, high = top + (0.04 if stuff == "road" else 0.1), bottom - 0.04
+        base = dice.between(min(low, high), high)
+        near = 0.76 + 0.56 * (base - horizon) / (1 - horizon)
+        height = min(height * near, base - 0.04)
+    height = min(max(height, 0.125, 0.0625 / kind.reach), 0.46 / kind.reach)
+    reach = kind.reach * height + 0.01
+    return _thing(dice, name, dice.between(reach, 1 - reach), base, height)
 
 
 def _spans(bands: tuple[Band, ...]) -> list[tuple[str, float, float]]:
@@ -177,8 +208,6 @@ def _spans(bands: tuple[Band, ...]) -> list[tuple[str, float, float]]:
     for band, after in zip(bands, (*bands[1:], None), strict=True):
         end = min(band.bottom, 1.0 if after is None else after.top - after.relief)
         spans.append((band.stuff, band.top + band.relief, end))
-        if band.bottom < 1:
-            continue
     return [span for span in spans if span[2] - span[1] > 0.06]
 
 
@@ -190,7 +219,7 @@ def _apart(one: Thing, other: Thing) -> bool:
     if wide <= 0 or high <= 0:
         return True
     areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (a, b)]
-    return wide * high <= LARGEST * min(areas)
+    return wide * high <= HIDDEN * min(areas)
 
 
 def _clouds(dice: Dice, bands: tuple[Band, ...]) -> tuple[Cloud, ...]:

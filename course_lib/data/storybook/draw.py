@@ -19,7 +19,7 @@ __all__ = ["Drawing", "paint_scene"]
 WHITE = paint((255, 252, 244))
 STRENGTH = {
     "sky": 0.05, "cloud": 0.10, "mountain": 0.16, "forest": 0.34, "field": 0.22, "grass": 0.26,
-    "sand": 0.10, "snow": 0.06, "water": 0.30, "road": 0.10,
+    "sand": 0.10, "snow": 0.10, "water": 0.30, "road": 0.10,
 }  # fmt: skip
 
 
@@ -71,11 +71,11 @@ class Canvas:
         distance = None
         for k in range(5):
             at, radius = (k - 2) * 0.36, (0.26, 0.37, 0.48, 0.4, 0.24)[k] * dice.between(0.85, 1.15)
-            a, b = u - at, v - radius * dice.between(0.45, 0.8)
+            a, b = u - at, v - radius * dice.between(0.4, 0.6)
+            b = np.where(b < 0, b * 1.7, b)  # flatter below
             puff = np.sqrt(a * a + b * b) - np.float32(radius)
             distance = puff if distance is None else np.minimum(distance, puff)
         assert distance is not None
-        distance = np.maximum(distance, -v - 0.02 * wave(u * 3))
         cover = np.clip(0.5 - distance * np.float32(half * self.size), 0, 1)
         shadow = mix(self.light.ground("cloud"), self.light.sky[1], 0.5)[:, None, None]
         bright = mix(self.light.ground("cloud"), self.light.sky[2], 0.15)[:, None, None]
@@ -114,11 +114,16 @@ class Canvas:
 
     def band_colour(self, band: Band, number: int, edge: Array, y: Array, rows: slice) -> Array:
         near = self.light.ground(band.stuff)
-        far = mix(near, self.light.sky[2], 0.45 if band.stuff in ("mountain", "forest") else 0.3)
+        if band.stuff == "water":  # the sky is mirrored in it
+            near = mix(near, self.light.sky[0], 0.3)
+        veil = self.light.sky[1 if band.stuff == "water" else 2]
+        far = mix(near, veil, 0.45 if band.stuff in ("mountain", "forest") else 0.3)
         depth = np.clip((y - np.float32(band.top)) / np.float32(max(1 - band.top, 0.1)), 0, 1)
         if band.stuff in ("mountain", "forest"):
-            haze = np.float32(min(max((0.75 - band.top) * 1.2, 0), 0.5))
-            near, depth = mix(near, self.light.sky[2], float(haze)), 1 - 0.6 * depth
+            near, depth = (
+                mix(near, self.light.sky[2], 0.8 * max(0.7 - band.top, 0)),
+                1 - 0.6 * depth,
+            )
         fine, coarse = (self.texture(band.stuff, 20 + number, s)[rows] for s in (2.0, 1.0))
         field = fine + (coarse - fine) * np.clip(depth * 1.4, 0, 1)
         field = field * np.float32(STRENGTH[band.stuff])
@@ -126,17 +131,28 @@ class Canvas:
         colour = far[:, None, None] + (near - far)[:, None, None] * depth
         colour = colour * (1 + tone)
         white = self.light.ground("snow")[:, None, None]
-        return np.clip(colour + share * (white * (1 + tone * 0.5) - colour), 0, 1)
+        colour = colour + share * (white * (1 + tone * 0.5) - colour)
+        if band.stuff == "grass":
+            dots = self.texture("petals", 40 + number)[rows] * np.clip(depth * 4, 0, 1)
+            colour = colour + dots * (self.light.petals[:, None, None] - colour)
+        if band.stuff == "water":
+            colour = colour + self.glitter(y - np.float32(band.top), field) * (1 - colour)
+        return np.clip(colour, 0, 1)
+
+    def glitter(self, below: Array, field: Array) -> Array:
+        """The path of light on the water below the sun or the moon."""
+        path = np.float32(0) * below
+        for thing in self.plan.things:
+            if thing.name in ("sun", "moon"):
+                wide = np.float32(thing.height * 0.35) + below * np.float32(0.5)
+                path = path + np.clip(1 - np.abs(self.x - thing.x) / wide, 0, 1)
+        return np.clip(path, 0, 1) * np.clip(field * 5 + 0.45, 0, 0.7)
 
     def modelled(self, band: Band, edge: Array, y: Array, field: Array) -> tuple[Array, Array]:
         """Light and dark on a band, and where it is white."""
         below = y - edge
         if band.stuff == "mountain":
-            slope = np.gradient(edge) * np.float32(self.size)
-            lit = np.clip(-slope * 0.35, -0.22, 0.2)
-            cap = 0.05 + band.relief * 0.22 + 0.02 * wave(self.x * 9) + field * 0.16
-            white = np.clip((cap - below - (edge - edge.min()) * 0.8) * 60, 0, 1)
-            return field + lit, white * 0.92
+            return self.facets(band, y, field)
         if band.stuff == "road":
             middle = np.float32((band.bottom - band.top) / 2)
             dash = np.clip((0.07 - np.abs(below / middle - 1)) * 18, 0, 1)
@@ -148,8 +164,23 @@ class Canvas:
         if band.stuff == "grass" and self.look.season == "winter":
             return field, np.clip(0.3 + field * 1.2, 0, 0.6)
         if band.stuff == "forest":
-            return field + np.clip(0.25 - below * 3, -0.2, 0.25), np.float32(0) * below
+            crowns = wave(self.x * 9 + 0.15 * wave(self.x * 5)) * 0.1
+            return field + crowns + np.clip(0.25 - below * 4, -0.2, 0.25), np.float32(0) * below
         return field + np.clip(0.10 - below * 1.2, 0, 0.1), np.float32(0) * below
+
+    def facets(self, band: Band, y: Array, field: Array) -> tuple[Array, Array]:
+        """Peaks one in front of the other: a bright and a dark side, and a cap of snow."""
+        tone = white = np.float32(0) * (y + self.x)
+        for x, top, slope in sorted(peaks(band), key=lambda peak: peak[1]):
+            fall = y - np.float32(top)
+            inside = np.clip((fall - slope * np.abs(self.x - x)) * self.size, 0, 1)
+            ridge = x + 0.03 * wave(fall * 5 + x) + fall * 0.18
+            side = np.clip((ridge - self.x) * np.float32(self.size * 0.5), -1, 1)
+            cap = np.float32(band.relief * 0.24) + 0.02 * wave(self.x * 11 + x) + field * 0.1
+            snow = np.clip((cap - fall) * np.float32(self.size * 0.6), 0, 1)
+            tone = tone + inside * (0.17 * side - 0.04 - tone)
+            white = white + inside * (snow - white)
+        return tone + field * 0.6, white
 
     def thing(self, thing: Thing, number: int) -> None:
         kind = THINGS[thing.name]
@@ -177,14 +208,22 @@ class Canvas:
             near = np.clip(1 - np.sqrt(a * a + b * b) / np.float32(thing.height * 1.25), 0, 1)
             glow = paint(COLOURS[thing.colour])[:, None, None] * (near * near * np.float32(0.4))
             self.rgb += glow * (1 - self.rgb * 0.6)
-        elif "sky" not in kind.stands:
+        elif thing.name == "lighthouse" and self.light.dark:
+            a, b = np.abs(self.x - thing.x), np.abs(self.y - (thing.base - thing.height * 0.83))
+            beam = np.clip(1.1 - b / (0.02 + 0.2 * a), 0, 1) * np.clip(0.45 - a * 0.6, 0, 1)
+            self.rgb += beam * (paint(COLOURS["yellow"])[:, None, None] - self.rgb)
+        if "sky" not in kind.stands:
             reach, drop = kind.reach * thing.height * 1.1, thing.height * 0.09
             shift = 0.12 * thing.height
             rows, columns = self.window(thing.x + shift, thing.base + drop, reach, drop * 2)
             a = (self.x[:, columns] - np.float32(thing.x + shift)) / np.float32(reach)
             b = (self.y[rows] - np.float32(thing.base)) / np.float32(drop)
             near = np.clip(1.15 - (a * a + b * b), 0, 1)
-            self.rgb[:, rows, columns] *= 1 - near * np.float32(0.3)
+            part = self.rgb[:, rows, columns]
+            part *= 1 - near * np.float32(0.3)
+            if "water" in kind.stands:
+                foam = np.clip(1 - np.abs(near - 0.45) * 4, 0, 1) * np.float32(0.6)
+                part += foam * (self.light.ground("snow")[:, None, None] - part)
 
     def finish(self) -> Drawing:
         self.rgb *= 1 + self.texture("paper", 3) * np.float32(0.035)
@@ -197,12 +236,8 @@ def profile(band: Band, x: Array) -> Array:
     dice = Dice(band.style, 9)
     if band.stuff == "mountain":
         edge = np.full_like(x, band.top + band.relief)
-        for k in range(5):
-            peak = (k + dice.between(0.1, 0.9)) / 5
-            high = band.relief * (1.0 if k == 2 else dice.between(0.45, 0.95))
-            slope = dice.between(0.9, 1.5)
-            away = np.abs(x - np.float32(peak)) + np.float32(0.01) * wave(x * 14 + peak)
-            edge = np.minimum(edge, np.float32(band.top + band.relief - high) + slope * away)
+        for peak, top, slope in peaks(band):
+            edge = np.minimum(edge, np.float32(top) + np.float32(slope) * np.abs(x - peak))
         return edge
     a, b = dice.unit(), dice.unit()
     if band.stuff == "forest":
@@ -210,6 +245,17 @@ def profile(band: Band, x: Array) -> Array:
         return np.float32(band.top) + np.float32(band.relief) * (1 - bumps)
     slow, quick = wave(x * np.float32(0.6) + a), wave(x * np.float32(1.7) + b)
     return np.float32(band.top) + np.float32(band.relief) * (slow * 0.7 + quick * 0.3)
+
+
+def peaks(band: Band) -> list[tuple[float, float, float]]:
+    """Place, height and steepness of a mountain range's five peaks."""
+    dice = Dice(band.style, 8)
+    foot = band.top + band.relief
+    shares = dice.shuffled((1.0, 0.85, 0.7, 0.6, 0.5))
+    return [
+        ((k + dice.between(0.1, 0.9)) / 5, foot - band.relief * share, dice.between(0.9, 1.4))
+        for k, share in enumerate(shares)
+    ]
 
 
 def paint_scene(plan: ScenePlan, look: Look, size: int) -> Drawing:

@@ -6,14 +6,14 @@ height. Distances add up to drawings: ``minimum`` unites shapes, ``maximum`` cut
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 
 import numpy as np
 
 from course_lib.data.storybook.chance import Array
 from course_lib.data.storybook.palette import Light, mix
 
-__all__ = ["Easel"]
+__all__ = ["Easel", "cut", "union"]
 
 INK = np.array([0.16, 0.13, 0.20], dtype=np.float32)
 
@@ -88,6 +88,15 @@ class Easel:
         a, b = (self.u - x) / rx, (self.v - y) / ry
         return (np.sqrt(a * a + b * b) - 1) * min(rx, ry)
 
+    def circles(self, *circles: tuple[float, float, float]) -> Array:
+        """Several circles as one shape; ``(x, y, radius)`` each."""
+        return union(*(self.ellipse(x, y, radius) for x, y, radius in circles))
+
+    def smile(self, x: float, y: float, radius: float, width: float) -> Array:
+        """The lower arc of a ring."""
+        ring = np.abs(self.ellipse(x, y, radius)) - width / 2
+        return np.maximum(ring, self.v - (y - radius * 0.35))
+
     def box(self, x0: float, y0: float, x1: float, y1: float, round: float = 0.0) -> Array:
         a = np.abs(self.u - (x0 + x1) / 2) - ((x1 - x0) / 2 - round)
         b = np.abs(self.v - (y0 + y1) / 2) - ((y1 - y0) / 2 - round)
@@ -103,7 +112,7 @@ class Easel:
         if sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in edges) < 0:
             edges = [(end, start) for start, end in edges]  # anticlockwise
         for (x0, y0), (x1, y1) in edges:
-            length = ((x1 - x0) ** 2 + (y1 - y0) ** 2) ** 0.5
+            length = math.sqrt((x1 - x0) * (x1 - x0) + (y1 - y0) * (y1 - y0))
             a, b = (y1 - y0) / length, -(x1 - x0) / length
             side = self.u * a + (self.v * b - (x0 * a + y0 * b))
             distance = side if distance is None else np.maximum(distance, side)
@@ -119,12 +128,11 @@ class Easel:
         return np.sqrt(a * a + b * b) - width / 2
 
 
-def union(shapes: Sequence[Array]) -> Array:
+def union(shape: Array, *others: Array) -> Array:
     """All of several shapes as one."""
-    whole = shapes[0]
-    for shape in shapes[1:]:
-        whole = np.minimum(whole, shape)
-    return whole
+    for other in others:
+        shape = np.minimum(shape, other)
+    return shape
 
 
 def cut(shape: Array, *others: Array) -> Array:

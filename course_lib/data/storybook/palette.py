@@ -36,7 +36,7 @@ GROUND: dict[str, tuple[Rgb, Rgb, Rgb, Rgb]] = {
     "grass": ((146, 204, 82), (106, 180, 78), (196, 172, 78), (166, 190, 160)),
     "field": ((198, 204, 88), (240, 206, 92), (216, 152, 66), (204, 194, 168)),
     "sand": ((246, 222, 164), (248, 220, 150), (236, 202, 140), (230, 218, 190)),
-    "snow": ((240, 246, 252), (240, 246, 252), (238, 242, 250), (240, 246, 254)),
+    "snow": ((232, 241, 252), (232, 241, 252), (232, 238, 250), (230, 240, 254)),
     "water": ((88, 172, 206), (58, 150, 208), (78, 138, 172), (116, 162, 192)),
     "road": ((150, 140, 138), (146, 138, 136), (148, 132, 124), (150, 148, 154)),
     "cloud": ((255, 255, 255), (255, 255, 255), (250, 244, 238), (240, 244, 250)),
@@ -44,21 +44,31 @@ GROUND: dict[str, tuple[Rgb, Rgb, Rgb, Rgb]] = {
 
 # The sky from its top to the horizon.
 SKY: dict[str, tuple[Rgb, Rgb, Rgb]] = {
-    "day": ((92, 168, 232), (156, 208, 244), (222, 240, 246)),
+    "day": ((92, 168, 232), (156, 208, 244), (200, 230, 246)),
     "sunset": ((112, 98, 176), (244, 142, 124), (255, 214, 130)),
     "night": ((20, 26, 70), (38, 52, 112), (78, 96, 156)),
 }
 TINT: dict[str, tuple[float, float, float]] = {
     "plain": (1.0, 1.0, 1.0),
     "warm": (1.05, 0.99, 0.88),
-    "cool": (0.90, 0.98, 1.08),
+    "cool": (0.92, 0.99, 1.07),
     "pastel": (1.0, 1.0, 1.0),
 }
 LIGHT: dict[str, tuple[float, float, float]] = {
     "day": (1.0, 1.0, 1.0),
     "sunset": (1.02, 0.84, 0.76),
-    "night": (0.36, 0.44, 0.70),
+    "night": (0.46, 0.52, 0.78),
 }
+# Gentler on things than on the ground, so that the names of their colours stay true.
+THING_LIGHT: dict[str, tuple[float, float, float]] = {
+    "day": (1.0, 1.0, 1.0),
+    "sunset": (1.02, 0.93, 0.88),
+    "night": (0.82, 0.79, 0.92),
+}
+PETALS: dict[str, Rgb] = {
+    "spring": (255, 236, 244), "summer": (255, 226, 90), "autumn": (222, 104, 44),
+    "winter": (250, 252, 255),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -82,8 +92,9 @@ class Look:
         with Problems("look") as problems:
             for name, values in known.items():
                 value = getattr(self, name)
-                near = suggestion(str(value), values)
-                problems.check(value in values, f"unknown {name} {value!r}; {near}")
+                if value not in values:
+                    near = suggestion(str(value), values)
+                    problems.add(f"unknown {name} {value!r}; {near}")
         check_seed(self.texture, where="look.texture")
 
     @classmethod
@@ -114,6 +125,9 @@ class Light:
         self.look = look
         self.tint = np.array(TINT[look.palette], dtype=np.float32)
         self.sun = np.array(LIGHT[look.hour], dtype=np.float32)
+        lamp = np.array(THING_LIGHT[look.hour], dtype=np.float32)
+        self._on_things = lamp * mix(np.ones(3, dtype=np.float32), self.tint, 0.3)
+        self.petals = paint(PETALS[look.season]) * self.sun
         top, middle, low = (self._toned(paint(rgb)) for rgb in SKY[look.hour])
         if look.season == "winter" and look.hour == "day":
             top, middle = mix(top, CREAM, 0.28), mix(middle, CREAM, 0.2)
@@ -130,11 +144,9 @@ class Light:
         return self._toned(paint(GROUND[stuff][SEASONS.index(self.look.season)]) * self.sun)
 
     def thing(self, colour: Array) -> Array:
-        """A thing's colour in this light; gentler than on the ground, so that its name stays true."""
-        gentle = {"day": 1.0, "sunset": 0.45, "night": 0.52}[self.look.hour]
-        lit = colour * mix(np.ones(3, dtype=np.float32), self.sun, gentle)
-        lit = mix(lit, CREAM, 0.1) if self.look.palette == "pastel" else lit
-        return lit * mix(np.ones(3, dtype=np.float32), self.tint, 0.3)
+        """A thing's colour in this light."""
+        lit = colour * self._on_things
+        return mix(lit, CREAM, 0.1) if self.look.palette == "pastel" else lit
 
     @property
     def dark(self) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from course_lib.data.storybook.palette import COLOURS, GROUND
+from course_lib.data.storybook.palette import GROUND
 from course_lib.data.storybook.things import THINGS
 from course_lib.errors import Problems, suggestion
 from course_lib.scene import ClassTable
@@ -165,4 +165,3 @@ def _check_thing(label: str, thing: Thing, problems: Problems) -> None:
         problems.check(
             fine, f"{label} ({thing.name}): {name} is {value}, allowed is {low} to {high}"
         )
-    problems.check(thing.name not in THINGS or COLOURS is not None, label)

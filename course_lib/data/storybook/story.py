@@ -40,6 +40,20 @@ class StoryScene(Scene):
     sights: tuple[Sight, ...]
     caption_seed: int = 0
 
+    @property
+    def ids(self) -> NDArray[np.int64]:
+        """The label map's class ids: ``[H, W]``."""
+        assert self.label_map is not None
+        ids: NDArray[np.int64] = self.label_map.ids.numpy()
+        return ids
+
+    @property
+    def instances(self) -> NDArray[np.int64]:
+        """0 for stuff, ``k + 1`` for object ``k``: ``[H, W]``."""
+        assert self.label_map is not None and self.label_map.instances is not None
+        instances: NDArray[np.int64] = self.label_map.instances.numpy()
+        return instances
+
     def redraw(self, *, look: Look | None = None, layout: ScenePlan | None = None) -> StoryScene:
         """The same scene with another look, another layout, or both; nothing else changes."""
         return draw(layout or self.plan, look or self.look, self.canvas[0], self.caption_seed)

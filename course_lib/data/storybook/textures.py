@@ -98,7 +98,7 @@ def leaves(x: Array, y: Array) -> Array:
         light = 0.35 - 0.9 * dy - 0.45 * dx + (chance - 0.5) * 0.7
         return np.where(inside > 0, light, -1)
 
-    return np.clip(_cells(x, y, 13, 40, clump), -1, 1.2) * 0.75
+    return np.clip(_cells(x, y, 24, 40, clump), -1, 1.2) * 0.6 + noise(x, y, 8, 44) * 0.5
 
 
 def puffs(x: Array, y: Array) -> Array:
@@ -150,6 +150,15 @@ def stars(x: Array, y: Array) -> Array:
     return np.clip(_cells(x, y, 8, 95, star), 0, 1)
 
 
+def petals(x: Array, y: Array) -> Array:
+    """Blossoms or fallen leaves, scattered: 0 where there is none."""
+
+    def petal(dx: Array, dy: Array, chance: Array) -> Array:
+        return np.where(chance > 0.45, 1.6 - np.sqrt(dx * dx + dy * dy) * 11, 0)
+
+    return np.clip(_cells(x, y, 9, 99, petal), 0, 1)
+
+
 def paper(x: Array, y: Array) -> Array:
     """The tooth of the paper under all paint."""
     return noise(x, y, 70, 97) * 0.6 + noise(x, y, 28, 98) * 0.4
@@ -167,6 +176,7 @@ TEXTURES: dict[str, Callable[[Array, Array], Array]] = {
     "water": waves,
     "road": pebbles,
     "stars": stars,
+    "petals": petals,
     "paper": paper,
 }
 
@@ -184,5 +194,6 @@ def sheet(name: str, size: int, scale: float = 1.0) -> Array:
 
 def _averaged(field: Array, fine: int) -> Array:
     """Means of ``fine`` by ``fine`` pixels; by slices, as np.mean adds in an order of its own."""
-    rows = sum((field[k::fine] for k in range(fine)), np.float32(0)) / fine
-    return np.asarray(sum((rows[:, k::fine] for k in range(fine)), np.float32(0)) / fine)
+    total: Array = np.zeros(1, dtype=np.float32)
+    rows = sum((field[k::fine] for k in range(fine)), total) / fine
+    return sum((rows[:, k::fine] for k in range(fine)), total) / fine

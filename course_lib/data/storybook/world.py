@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Literal
+import multiprocessing
+import operator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from course_lib.data.storybook.chance import Dice
@@ -14,11 +20,24 @@ from course_lib.data.storybook.palette import Look
 from course_lib.data.storybook.plan import CLASSES, ScenePlan
 from course_lib.data.storybook.story import StoryScene, check_size, draw
 from course_lib.errors import CourseError, check_seed
-from course_lib.scene import ClassTable, Scene, SceneBatch, collate
+from course_lib.scene import ClassTable, SceneBatch
 
 __all__ = ["Storybook"]
 
 SPLITS = {"train": (0.0, 0.8), "val": (0.8, 0.9), "test": (0.9, 1.0)}
+MOST_THINGS = 6
+
+
+@dataclass(frozen=True)
+class _Page:
+    """A scene as the cache keeps it: small, and ready to be stacked."""
+
+    pixels: NDArray[np.uint8]  # [3, H, W]
+    maps: NDArray[np.uint8]  # [2, H, W]: class ids, instances
+    objects: NDArray[np.int64]  # [O]
+    boxes: NDArray[np.float32]  # [O, 4], fractions
+    present: NDArray[np.bool_]  # [O]
+    captions: tuple[str, ...]
 
 
 class Storybook:
@@ -35,7 +54,7 @@ class Storybook:
         look: draw every scene in this look instead of its own.
         length: a nominal number of pages. The first 80 % are for training, then 10 % for validation
             and 10 % for tests (:meth:`split`).
-        cache_mb: how much memory drawn scenes may take, so that a second epoch costs nothing.
+        cache_mb: how much memory drawn pages may take, so that a second epoch costs nothing.
     """
 
     name = "storybook"
@@ -49,15 +68,17 @@ class Storybook:
         things: tuple[int, int] = (0, 4),
         look: Look | None = None,
         length: int = 100_000,
-        cache_mb: int = 512,
+        cache_mb: int = 1024,
     ) -> None:
         self.seed, self.size, self.fixed_look = check_seed(seed), check_size(size), look
         fewest, most = things
-        if not 0 <= fewest <= most <= 6:
-            raise CourseError(f"{things}; allowed is 0 <= fewest <= most <= 6", where="things")
+        if not 0 <= fewest <= most <= MOST_THINGS:
+            raise CourseError(
+                f"{things}; allowed is 0 <= fewest <= most <= {MOST_THINGS}", where="things"
+            )
         self.things, self.length = (fewest, most), length
-        self._room = cache_mb * 2**20 // (size * size * (3 + 8 + 8 + most))
-        self._cache: dict[int, StoryScene] = {}
+        self._room = cache_mb * 2**20 // (5 * size * size + 2048)
+        self._pages: dict[int, _Page] = {}
 
     def __len__(self) -> int:
         return self.length
@@ -66,16 +87,9 @@ class Storybook:
         return (self[index] for index in range(len(self)))
 
     def __getitem__(self, index: int) -> StoryScene:
-        if not isinstance(index, int) or not 0 <= index < self.length:
-            raise CourseError(
-                f"page {index!r}; there are pages 0 to {self.length - 1}", where=self.name
-            )
-        scene = self._cache.get(index)
-        if scene is None:
-            scene = draw(self.plan(index), self.look(index), self.size, self._key(index))
-            if len(self._cache) < self._room:
-                self._cache[index] = scene
-        return scene
+        index = self._check(index)
+        key = Dice(self.seed, index, 3).state
+        return draw(self.plan(index), self.look(index), self.size, caption_seed=key)
 
     def look(self, index: int) -> Look:
         """The look of a page, without drawing it."""
@@ -92,8 +106,60 @@ class Storybook:
 
     def batch(self, indices: Tensor) -> SceneBatch:
         """The scenes with these indices (``[B]``), padded to the most things that a scene can have."""
-        scenes: list[Scene] = [self[int(index)] for index in torch.as_tensor(indices)]
-        return collate(scenes, self.classes, max_objects=self.things[1])
+        pages = [self._page(index) for index in torch.as_tensor(indices).tolist()]
+        maps = _stacked([page.maps for page in pages]).long()
+        return SceneBatch(
+            images=_stacked([page.pixels for page in pages]).float() / 127.5 - 1,
+            captions=tuple(page.captions for page in pages),
+            label_maps=maps[:, 0],
+            instances=maps[:, 1],
+            objects=_stacked([page.objects for page in pages]),
+            boxes=_stacked([page.boxes for page in pages]),
+            present=_stacked([page.present for page in pages]),
+            classes=self.classes,
+        )
 
-    def _key(self, index: int) -> int:
-        return Dice(self.seed, index, 3).state
+    def prepare(self, indices: Sequence[int], workers: int) -> None:
+        """Draws pages into the cache ahead of time, in several processes."""
+        missing = [i for i in indices if i not in self._pages][: self._room - len(self._pages)]
+        context = multiprocessing.get_context("spawn")  # forking a process with threads may hang
+        with ProcessPoolExecutor(workers, mp_context=context) as pool:
+            drawn = pool.map(self._drawn, missing, chunksize=64)
+            self._pages.update(zip(missing, drawn, strict=True))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Another process gets the book without its drawn pages."""
+        return {**self.__dict__, "_pages": {}}
+
+    def _check(self, index: int) -> int:
+        try:
+            whole = operator.index(index)
+        except TypeError:
+            whole = -1
+        if not 0 <= whole < self.length:
+            raise CourseError(
+                f"no page {index!r}; there are pages 0 to {self.length - 1}", where=self.name
+            )
+        return whole
+
+    def _page(self, index: int) -> _Page:
+        page = self._pages.get(index) or self._drawn(index)
+        if len(self._pages) < self._room:
+            self._pages[index] = page
+        return page
+
+    def _drawn(self, index: int) -> _Page:
+        scene, most = self[index], self.things[1]
+        objects = np.zeros(most, dtype=np.int64)
+        boxes = np.zeros((most, 4), dtype=np.float32)
+        count = len(scene.things)
+        if count:
+            objects[:count] = [CLASSES.id(thing.name) for thing in scene.things]
+            boxes[:count] = [sight.box for sight in scene.sights]
+        maps = np.stack([scene.ids, scene.instances]).astype(np.uint8)
+        present = np.arange(most) < count
+        return _Page(scene.image.numpy(), maps, objects, boxes, present, scene.captions)
+
+
+def _stacked(arrays: list[NDArray[Any]]) -> Tensor:
+    return torch.from_numpy(np.stack(arrays))
