@@ -1,4 +1,4 @@
-"""The scene types: names and ids, boxes and units, and v2 transforms that move all parts together."""
+"""The scene types: names and ids, boxes and units, and transforms that move all parts together."""
 
 from __future__ import annotations
 
@@ -88,6 +88,17 @@ def test_resize_never_invents_a_class() -> None:
     assert small.masks is not None and small.masks.dtype == torch.bool
 
 
+def test_a_label_map_doubles_and_halves_without_blending() -> None:
+    label_map = blocks().label_map
+    assert label_map is not None
+    doubled = label_map.resize(32, 32)
+    assert doubled.ids[::2, 1::2].equal(label_map.ids)
+    back = doubled.resize(16, 16)
+    assert back.ids.equal(label_map.ids) and back.instances is not None
+    assert label_map.instances is not None and back.instances.equal(label_map.instances)
+    assert isinstance(back.ids, tv_tensors.Mask)
+
+
 def test_flip_mends_the_captions() -> None:
     flipped = blocks().flip()
     assert_consistent(flipped)
@@ -98,7 +109,8 @@ def test_flip_mends_the_captions() -> None:
 def test_edge_lies_between_objects_and_nowhere_else() -> None:
     ids = torch.zeros(4, 6, dtype=torch.int64)
     instances = torch.tensor([[1, 1, 1, 2, 2, 2]] * 4)
-    touching = LabelMap.of(ids + 2, CLASSES, instances=instances).edge()
+    with pytest.warns(UserWarning, match="one class only"):
+        touching = LabelMap.of(ids + 2, CLASSES, instances=instances).edge()
     assert touching.shape == (1, 4, 6)
     assert touching[0].tolist() == [[False, False, True, True, False, False]] * 4
     with pytest.warns(UserWarning, match="one class only"):

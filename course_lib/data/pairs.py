@@ -49,16 +49,12 @@ def load_pair(
     return pixels, ids
 
 
-def _by_stem(
-    files: Iterable[Path], suffix: str, what: str, problems: Problems
-) -> dict[str, Path]:
+def _by_stem(files: Iterable[Path], suffix: str, what: str, problems: Problems) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in sorted(files):
         stem = path.stem.removesuffix(suffix)
         if stem in found:
-            problems.add(
-                f"two {what} are named {stem!r}: {found[stem].name} and {path.name}"
-            )
+            problems.add(f"two {what} are named {stem!r}: {found[stem].name} and {path.name}")
         found[stem] = path
     return found
 

@@ -89,7 +89,7 @@ def _check_images(images: Tensor, problems: Problems) -> None:
         return
     low, high = float(images.min()), float(images.max())
     problems.check(
-        -1.001 <= low and high <= 1.001, f"images go from {low:.4g} to {high:.4g}, expected -1 to 1"
+        low >= -1.001 and high <= 1.001, f"images go from {low:.4g} to {high:.4g}, expected -1 to 1"
     )
 
 
@@ -139,7 +139,9 @@ def _check_range(ids: Tensor, largest: int, name: str, problems: Problems) -> No
 class Source(Protocol):
     """Where scenes come from: any number of them, told apart by an index."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What it is called on the command line."""
 
     def __len__(self) -> int: ...
 
@@ -197,7 +199,7 @@ def _with_objects(
 
 
 def _instances(scenes: Sequence[Scene], picked: Sequence[Sequence[int]]) -> Tensor | None:
-    """Instance maps, if every scene has masks; where masks overlap, the later object is in front."""
+    """Instance maps, if all scenes have masks; where masks overlap, the later is in front."""
     maps = torch.zeros(len(scenes), *scenes[0].canvas, dtype=torch.int64)
     for scene, indices, instances in zip(scenes, picked, maps, strict=True):
         if scene.masks is None:

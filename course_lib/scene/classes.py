@@ -157,7 +157,7 @@ class ClassTable:
         """
         known = self._source_ids(numbering)
         lookup = {number: id for id, number in known.items()}
-        lookup |= {number: self.unlabeled for number in void}
+        lookup |= dict.fromkeys(void, self.unlabeled)
         values, inverse = check_whole(ids, where).unique(return_inverse=True)
         unknown = [value for value in values.tolist() if value not in lookup]
         if unknown:

@@ -138,7 +138,7 @@ class LabelMap:
         return replace(self, ids=nearest(self.ids), instances=instances)
 
     def edge(self) -> Tensor:
-        """Pixels at the border of two objects (of two classes without instances): bool ``[1, H, W]``."""
+        """The borders between objects, or between classes without instances: bool ``[1, H, W]``."""
         pairs = self.ids.as_subclass(Tensor)
         if self.instances is not None:
             objects = self.instances.as_subclass(Tensor)

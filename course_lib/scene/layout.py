@@ -73,7 +73,7 @@ class Layout:
             clip: cut boxes that stick out of the picture instead of refusing them.
             min_size: the smallest side allowed, in the same units.
             max_objects: how many objects the painter can take.
-            on_extra: what to do with more of them: ``"error"``, keep the ``"first"`` or ``"largest"``.
+            on_extra: what to do with more: ``"error"``, or keep the ``"first"`` or ``"largest"``.
 
         Raises:
             CourseError: every problem of every object, with its index and name.

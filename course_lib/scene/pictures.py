@@ -1,4 +1,4 @@
-"""Reading pictures: what the file holds, upright, in 8-bit RGB, or an error that says what it is."""
+"""Reading pictures: upright, in 8-bit RGB, or an error that says what the file really is."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def matching(scene: StoryScene, noun: re.Match[str]) -> list[int]:
 
 
 def stands_on(scene: StoryScene, k: int, stuff: str) -> bool:
-    """Whether there is much of this stuff about the lower part of a thing (all of it in the sky)."""
+    """Whether there is much of this stuff about a thing's lower part (about all of it for sky)."""
     x0, y0, x1, y1 = (round(v * scene.canvas[0]) for v in box(scene, k))
     top = y0 if stuff == "sky" else y0 + (y1 - y0) * 2 // 3
     around = scene.ids[max(top - 3, 0) : y1 + 4, max(x0 - 3, 0) : x1 + 4]
@@ -261,9 +261,9 @@ def test_layout_and_look_are_redrawn_alone() -> None:
 
 
 def test_things_have_the_colours_that_their_names_say() -> None:
-    """By day the commonest of the eight colours in a thing's mask is the one that it is said to have."""
+    """A quarter or more of a thing's vivid pixels are nearest to the colour it is said to have."""
     names, table = list(COLOURS), np.array(list(COLOURS.values()), dtype=np.float32)
-    right = total = 0
+    shares = []
     for index in range(150):
         scene = Storybook(seed=11, size=64, things=(1, 1), look=Look())[index]
         assert scene.masks is not None
@@ -271,14 +271,8 @@ def test_things_have_the_colours_that_their_names_say() -> None:
         value, spread = pixels.max(1), pixels.max(1) - pixels.min(1)
         vivid = pixels[(value > 90) & ((spread > 60) | (value > 225))]
         nearest = ((vivid[:, None] - table) ** 2).sum(-1).argmin(1)
-        counts = np.bincount(nearest, minlength=8)
-        thing = scene.things[0]
-        right += (
-            names[int(counts.argmax())] == thing.colour
-            or counts[names.index(thing.colour)] > 0.25 * counts.sum()
-        )
-        total += 1
-    assert right >= 0.95 * total
+        shares.append((nearest == names.index(scene.things[0].colour)).mean())
+    assert np.mean(np.array(shares) > 0.25) > 0.95
 
 
 # --- What kind of world it is ------------------------------------------------------------------
@@ -344,6 +338,7 @@ def test_cache_changes_nothing_and_has_a_limit() -> None:
     assert len(cached._pages) == 6 and not bare._pages
 
 
+@pytest.mark.slow  # two new processes import torch
 def test_pages_are_drawn_ahead_by_other_processes() -> None:
     world = Storybook(seed=2, size=32)
     world.prepare(range(4), workers=2)
@@ -428,10 +423,10 @@ def test_bad_plans_are_refused_in_words(row: str) -> None:
 # --- Goldens: a change of the drawing is seen ----------------------------------------------------
 
 GOLDENS: dict[tuple[int, int, int], str] = {
-    (0, 0, 64): "d9f780ed3578adb3",
-    (0, 11, 64): "eb01098141b31b82",
+    (0, 0, 64): "3c6472f2fe2e430f",
+    (0, 11, 64): "01014971904740bd",
     (0, 12, 128): "93f2d18aecd4cde7",
-    (1, 5, 32): "5b4627101d429db2",
+    (1, 5, 32): "f16300e6bc9d5089",
     (2, 8, 256): "ac9cc8d5a08798eb",
     (3, 4, 100): "454f8ff7b76f4b4c",
 }

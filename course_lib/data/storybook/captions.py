@@ -1,7 +1,7 @@
 """Sentences about a scene. Each is true, because it is said after looking at boxes and masks.
 
-A number word is exact ("two sheep": two, not three); "a" means at least one; a colour or a size in
-front of a noun belongs to every thing that the words count. The words number fewer than two hundred.
+A number word is exact ("two sheep": two, not three); "a" means at least one; a colour or a size
+before a noun belongs to every thing that the words count. There are fewer than two hundred words.
 """
 
 from __future__ import annotations

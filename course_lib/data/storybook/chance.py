@@ -1,8 +1,8 @@
 """Chance that is the same on every machine: SplitMix64, in plain integers.
 
 numpy promises its generators' raw bits but not what is made of them, so the little that Storybook
-needs is made here. Nothing else in its drawing leaves ``+ - * /`` and ``sqrt``, which IEEE 754 fixes
-to the last bit (``sin`` and ``exp`` it does not): see :func:`wave`.
+needs is made here. The drawing keeps to ``+ - * /`` and ``sqrt``, which IEEE 754 fixes to the last
+bit, as it does not fix ``sin`` and ``exp``: see :func:`wave`.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Dice:
 
 
 def hashed(rows: int, columns: int, seed: int) -> Array:
-    """Chance in [0, 1) on a lattice; a place keeps its value whatever the size: ``[rows, columns]``."""
+    """Chance in [0, 1) on a lattice, ``[rows, columns]``; a larger one begins with the same."""
     place: Array = np.arange(rows, dtype=np.uint64)[:, None] << np.uint64(16)
     place = place + np.arange(1, columns + 1, dtype=np.uint64)
     with np.errstate(over="ignore"):

@@ -1,7 +1,7 @@
 """A few square inches of canvas on which one thing is drawn, smoothly at every size.
 
-A shape is a *distance*: how far outside it each pixel lies, negative inside, in units of the thing's
-height. Distances add up to drawings: ``minimum`` unites shapes, ``maximum`` cuts one with another.
+A shape is a *distance*: how far outside it each pixel lies, negative inside, in units of the
+thing's height. ``minimum`` unites shapes, ``maximum`` cuts one with another.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ TINT: dict[str, tuple[float, float, float]] = {
 LIGHT: dict[str, tuple[float, float, float]] = {
     "day": (1.0, 1.0, 1.0),
     "sunset": (1.02, 0.84, 0.76),
-    "night": (0.46, 0.52, 0.78),
+    "night": (0.45, 0.46, 0.82),
 }
 # Gentler on things than on the ground, so that the names of their colours stay true.
 THING_LIGHT: dict[str, tuple[float, float, float]] = {
@@ -124,6 +124,8 @@ class Light:
     def __init__(self, look: Look) -> None:
         self.look = look
         self.tint = np.array(TINT[look.palette], dtype=np.float32)
+        if look.hour == "night":  # moonlight is blue, whatever the palette
+            self.tint = mix(self.tint, np.ones(3, dtype=np.float32), 0.5)
         self.sun = np.array(LIGHT[look.hour], dtype=np.float32)
         lamp = np.array(THING_LIGHT[look.hour], dtype=np.float32)
         self._on_things = lamp * mix(np.ones(3, dtype=np.float32), self.tint, 0.3)

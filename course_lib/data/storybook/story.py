@@ -78,27 +78,27 @@ def draw(plan: ScenePlan, look: Look, size: int = 64, caption_seed: int = 0) -> 
         size: height and width in pixels, 32 to 256.
         caption_seed: which of the many true things the captions say.
     """
-    drawing = paint_scene(plan, look, check_size(size))
-    seen = [k for k in range(len(plan.things)) if (drawing.instances == k + 1).any()]
-    instances = np.zeros_like(drawing.instances)
+    pixels, ids, drawn = paint_scene(plan, look, check_size(size))
+    seen = [k for k in range(len(plan.things)) if (drawn == k + 1).any()]
+    instances = np.zeros_like(drawn)
     for number, k in enumerate(seen, 1):
-        instances[drawing.instances == k + 1] = number
+        instances[drawn == k + 1] = number
     masks = instances == np.arange(1, len(seen) + 1)[:, None, None]
     corners = [bounds(mask) for mask in masks]
     things = tuple(plan.things[k] for k in seen)
     fractions = [(a / size, b / size, c / size, d / size) for a, b, c, d in corners]
-    seeing = sights(things, fractions, drawing.ids)
+    seeing = sights(things, fractions, ids)
     boxes = torch.tensor(corners, dtype=torch.float32).reshape(-1, 4)
     return StoryScene(
-        image=tv_tensors.Image(torch.from_numpy(drawing.pixels)),
-        captions=captions(seeing, drawing.ids, look, Dice(caption_seed, 11)),
+        image=tv_tensors.Image(torch.from_numpy(pixels)),
+        captions=captions(seeing, ids, look, Dice(caption_seed, 11)),
         layout=Layout(
             tuple(thing.name for thing in things),
             tv_tensors.BoundingBoxes(boxes, format="XYXY", canvas_size=(size, size)),
         ),
         masks=tv_tensors.Mask(torch.from_numpy(masks)),
         label_map=LabelMap(
-            tv_tensors.Mask(torch.from_numpy(drawing.ids)),
+            tv_tensors.Mask(torch.from_numpy(ids)),
             CLASSES,
             tv_tensors.Mask(torch.from_numpy(instances)),
         ),

@@ -105,7 +105,7 @@ class Storybook:
         return range(start, end)
 
     def batch(self, indices: Tensor) -> SceneBatch:
-        """The scenes with these indices (``[B]``), padded to the most things that a scene can have."""
+        """The scenes with these indices (``[B]``), padded to the most things that one can have."""
         pages = [self._page(index) for index in torch.as_tensor(indices).tolist()]
         maps = _stacked([page.maps for page in pages]).long()
         return SceneBatch(
