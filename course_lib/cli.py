@@ -76,23 +76,24 @@ def _first_line(function: Verb) -> str:
 class _Parser(argparse.ArgumentParser):
     """An argument parser whose complaints are :class:`CourseError`."""
 
-    def __init__(self, function: Verb) -> None:
-        self.verb = function.__name__
-        super().__init__(
-            prog=f"course {self.verb}",
-            description=inspect.cleandoc(function.__doc__ or ""),
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            allow_abbrev=False,
-        )
-
     def error(self, message: str) -> NoReturn:
-        raise CourseError(message, where=self.prog, fix=f"course {self.verb} --help")
+        raise CourseError(message, where=self.prog, fix=f"{self.prog} --help")
+
+
+def _parser(function: Verb) -> _Parser:
+    """A parser named and described as its verb."""
+    return _Parser(
+        prog=f"course {function.__name__}",
+        description=inspect.cleandoc(function.__doc__ or ""),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
 
 
 @verb
 def doctor(arguments: list[str]) -> int:
     """Looks at this machine, and says what to mend and how."""
-    _Parser(doctor).parse_args(arguments)
+    _parser(doctor).parse_args(arguments)
     from course_lib.doctor import doctor as examine
 
     report = examine()
@@ -107,7 +108,7 @@ def run(arguments: list[str]) -> int:
     Everything is checked before the first cell. A value given with -p must be known to one
     notebook at least, and goes to those that know it.
     """
-    parser = _Parser(run)
+    parser = _parser(run)
     parser.add_argument("notebooks", nargs="*", help="01 02, or paths; default: every chapter")
     parser.add_argument("--profile", help="smoke (default), cpu, gpu or paper: how much work")
     parser.add_argument(
@@ -138,7 +139,7 @@ def train(arguments: list[str]) -> int:
     from course_lib import registry
     from course_lib.training import train as play
 
-    parser = _Parser(train)
+    parser = _parser(train)
     parser.add_argument("painter", help=", ".join(registry.WINGS))
     parser.add_argument("--profile", help="smoke, cpu (default), gpu or paper: how much work")
     parser.add_argument("--out", type=Path, help="folder (default: runs/PAINTER-PROFILE)")
@@ -203,14 +204,12 @@ def sample(arguments: list[str]) -> int:
 
     PAINTER is a name (its shipped weights) or a file that a run wrote.
     """
-    parser = _Parser(sample)
+    parser = _parser(sample)
     parser.add_argument("painter", help="a painter's name, or a file of weights")
     parser.add_argument("--seed", type=int, default=7, help="of the first picture (default: 7)")
-    parser.add_argument("--n", type=int, default=16, help="how many pictures (default: 16)")
+    parser.add_argument("--n", type=_count, default=16, help="how many pictures (default: 16)")
     parser.add_argument("--out", type=Path, help="a PNG (default: in runs/samples)")
     options = parser.parse_args(arguments)
-    if options.n < 1:
-        raise CourseError(f"{options.n} pictures, it must be 1 or more", where="--n")
     check_seed(options.seed, where="--seed")
     import torch
 
@@ -226,3 +225,54 @@ def sample(arguments: list[str]) -> int:
     saved = Picture(grid(images, columns=math.ceil(math.sqrt(options.n)))).save(out)
     print(f"seeds {seeds.start} to {seeds.stop - 1}: {saved}")
     return 0
+
+
+@verb
+def data(arguments: list[str]) -> int:
+    """Lists, fetches, prepares, checks and previews data sets and your own folders.
+
+    NAME is one of `course data list`, or the path of a folder of pictures.
+    """
+    options = _data_parser().parse_args(arguments)
+    from course_lib.data import verbs
+
+    if options.action == "list":
+        print(*verbs.list_datasets(), sep="\n")
+    elif options.action == "fetch":
+        print(verbs.fetch(options.name, only=tuple(options.only)))
+    elif options.action == "prepare":
+        copy = verbs.prepare(options.name, options.size, options.split, most=options.most)
+        print(f"{len(copy)} scenes: {copy.folder}")
+    elif options.action == "preview":
+        print(verbs.preview(options.name, options.n, options.out, options.split))
+    else:
+        report = verbs.check(options.name)
+        print(report)
+        return 1 if report.problems else 0
+    return 0
+
+
+def _data_parser() -> _Parser:
+    parser = _parser(data)
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions.add_parser("list", help="what there is, and what is on this machine")
+    fetch = actions.add_parser("fetch", help="download and verify, or say what to do by hand")
+    check = actions.add_parser("check", help="read everything, and list all problems at once")
+    preview = actions.add_parser("preview", help="a sheet of scenes as PNG")
+    prepare = actions.add_parser("prepare", help="resize once, so that training reads small files")
+    for action in (fetch, check, preview, prepare):
+        action.add_argument("name", metavar="NAME", help="a data set, or a path")
+    fetch.add_argument("--only", nargs="+", default=[], metavar="FILE", help="these files alone")
+    preview.add_argument("--n", type=_count, default=6, help="how many scenes (default: 6)")
+    preview.add_argument("--out", type=Path, help="a PNG (default: in runs/samples)")
+    prepare.add_argument("--size", type=_count, required=True, help="pixels a side")
+    prepare.add_argument("--most", type=_count, help="stop after so many scenes")
+    for action in (preview, prepare):
+        action.add_argument("--split", help="train2017, val, test, ... (default: the first)")
+    return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return int(text)

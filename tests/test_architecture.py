@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sizes import COURSE, limits, lines, wings
+from tests.sizes import COURSE, COURSE_LIMIT, code_lines, code_lines_of, limits, lines, wings
 
 ROOT = COURSE.parent
 WINGS = {wing.name for wing in wings()}
@@ -277,7 +277,7 @@ def test_what_is_right_is_no_fault(code: str) -> None:
 
 # --- the tree ------------------------------------------------------------------------------------
 
-NOT_OURS = {".git", ".venv", "build", "datasets", "dist", "runs"}
+NOT_OURS = {".git", ".hypothesis", ".venv", "build", "datasets", "dist", "runs"}
 TEXT = {"", ".cfg", ".cff", ".css", ".ipynb", ".js", ".json", ".md", ".py", ".sh", ".toml", ".txt"}
 # Put together here, so that this file does not find itself.
 FOREIGN_WORDS = {
@@ -312,3 +312,12 @@ def test_the_tree_speaks_of_nothing_outside(what: str) -> None:
 @pytest.mark.parametrize(("folder", "limit"), limits().items(), ids=lambda value: str(value)[-16:])
 def test_rooms_stay_small(folder: Path, limit: int) -> None:
     assert lines(folder) <= limit
+
+
+def test_the_course_stays_small() -> None:
+    assert code_lines(COURSE) <= COURSE_LIMIT
+
+
+def test_explanations_are_not_counted_as_code() -> None:
+    source = '"""What\nit does."""\n\n# why\ndef f():\n    """How."""\n    return """a\nb"""\n'
+    assert code_lines_of(source) == 3

@@ -73,7 +73,7 @@ def test_a_mistake_is_a_message_and_not_a_traceback() -> None:
         (["train", "dcgan", "extra"], "'extra' was not understood"),
         (["train", "dcgan", "--profile", "fast"], "'fast' is no profile"),
         (["sample", "nobody"], "'nobody'"),
-        (["sample", "dcgan", "--n", "0"], "--n: 0 pictures"),
+        (["sample", "dcgan", "--n", "0"], "'0' is not a whole number from 1"),
         (["sample", "dcgan", "--seed", "-1"], "--seed: -1 is not a seed"),
     ],
 )

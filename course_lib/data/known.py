@@ -1,0 +1,199 @@
+"""Opening a data set by its name: which of its files are the pictures, maps and annotations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from torch import Tensor
+
+from course_lib.data.coco import COCO_CLASSES, Coco
+from course_lib.data.coco.json_files import coco_splits
+from course_lib.data.digits import Mnist
+from course_lib.data.folder import existing, open_folder
+from course_lib.data.manifest import find, manifest
+from course_lib.data.on_disk import OnDisk
+from course_lib.data.pages import Folder, Page
+from course_lib.data.pairs import pair_by_stem
+from course_lib.data.storybook import Storybook
+from course_lib.data.tables import distinct_colours, read_classes
+from course_lib.errors import CourseError, suggestion
+from course_lib.paths import data_dir
+from course_lib.scene import ClassInfo, ClassTable, Scene, to_image
+
+__all__ = ["Scenes", "open_data", "place_of", "prepared_place", "splits_of"]
+
+
+class Scenes(Protocol):
+    """Anything that scenes can be taken from by number."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def classes(self) -> ClassTable | None: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Scene: ...
+
+
+@dataclass(frozen=True)
+class Paired:
+    """A data set of pictures and label maps in two folders; ``{}`` stands for the split."""
+
+    images: str
+    maps: str
+    classes: Callable[[Path], ClassTable]
+    numbering: str | None = None
+    unlabeled: int | None = None
+    instances: str = ""
+
+    def splits(self, place: Path) -> list[str]:
+        return [split for split in SPLITS if (place / self.maps.format(split)).is_dir()]
+
+    def open(self, place: Path, split: str, size: int | None) -> Folder:
+        images, maps = (
+            [path for path in existing(place / where.format(split)).iterdir() if path.is_file()]
+            for where in (self.images, self.maps)
+        )
+        numbers = place / self.instances.format(split)
+        pages = [
+            Page(image, label_map, (), numbers / label_map.name if self.instances else None)
+            for image, label_map in pair_by_stem(images, maps)
+        ]
+        return Folder(
+            f"{place.name} {split}",
+            pages,
+            self.classes(place),
+            size=size,
+            numbering=self.numbering,
+            unlabeled=self.unlabeled,
+        )
+
+
+def _camvid_classes(place: Path) -> ClassTable:
+    # The last one is Void: its id is that of unlabeled pixels, once it is no class.
+    return ClassTable(read_classes(place / "classes.txt").classes[:-1])
+
+
+def _ade20k_classes(place: Path) -> ClassTable:
+    """ADE20K's own list, numbered from 1; the first of several names for a class is taken."""
+    lines = (place / "ADEChallengeData2016/objectInfo150.txt").read_text("utf-8").splitlines()[1:]
+    colours, rows = distinct_colours(len(lines)), []
+    for i, line in enumerate(lines):
+        name = line.split("\t")[-1].split(",")[0].strip()
+        rows.append(ClassInfo(i, name, colours[i], "stuff", {"ade20k": i + 1}))
+    return ClassTable(tuple(rows))
+
+
+SPLITS = ("train", "training", "val", "validation", "test")
+ADE20K = "ADEChallengeData2016"
+PAIRED = {
+    "coco_stuff_spade": Paired(
+        "{}_img", "{}_label", lambda _: COCO_CLASSES, unlabeled=255, instances="{}_inst"
+    ),
+    "camvid": Paired("{}", "{}annot", _camvid_classes),
+    "ade20k": Paired(
+        f"{ADE20K}/images/{{}}",
+        f"{ADE20K}/annotations/{{}}",
+        _ade20k_classes,
+        numbering="ade20k",
+        unlabeled=0,
+    ),
+}
+
+
+@dataclass
+class _Small(OnDisk):
+    """Pictures that torchvision keeps in one file: MNIST, CIFAR-10."""
+
+    name: str
+    pictures: list[Tensor] = field(repr=False)  # each [3, H, W] or [1, H, W], uint8
+    place: Path
+    size: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def where(self, index: int) -> Path:
+        return self.place / f"number {index}"
+
+    def read(self, index: int) -> Scene:
+        return Scene(to_image(self.pictures[index]))
+
+
+def _small(name: str, place: Path, split: str, size: int | None) -> _Small:
+    if name == "mnist":
+        images = Mnist(place, 32, "test" if split == "test" else "train").images
+        return _Small(name, list(((images + 1) * 127.5).round().byte()), place, size)
+    from torchvision.datasets import CIFAR10
+    from torchvision.transforms.v2.functional import pil_to_tensor
+
+    try:
+        pictures = CIFAR10(place, train=split != "test", download=False)
+    except RuntimeError as error:
+        fix = f"course data fetch {name}"
+        raise CourseError(f"not complete: {error}", where=str(place), fix=fix) from None
+    return _Small(name, [pil_to_tensor(picture) for picture, _ in pictures], place, size)
+
+
+def place_of(name: str) -> Path | None:
+    """The folder of a data set, None for a name that is none."""
+    if name in PAIRED:
+        return data_dir() / name
+    return find(name).place if name in {row.name for row in manifest()} else None
+
+
+def prepared_place(name: str, split: str | None, size: int) -> Path:
+    """Where :func:`~course_lib.data.verbs.prepare` puts its small copy."""
+    parts = [Path(name).name, *([split] if split else []), str(size)]
+    return data_dir() / "prepared" / "-".join(parts)
+
+
+def splits_of(name: str) -> list[str]:
+    """The splits of a data set that are on this machine; none if it has no splits."""
+    if name in ("storybook", "mnist", "cifar10"):
+        return ["train", "test"]
+    place = place_of(name) or existing(name)
+    return PAIRED[name].splits(place) if name in PAIRED else coco_splits(place)
+
+
+def open_data(name: str, split: str | None = None, size: int | None = None) -> Scenes:
+    """The scenes of a data set, or of your own folder.
+
+    Args:
+        name: ``storybook``, a name of the manifest, or a path.
+        split: which part; by default the first of those that are there.
+        size: squares of this many pixels; read from the prepared copy, if there is one.
+
+    Raises:
+        CourseError: nothing of that name, not on this machine yet, or not complete.
+    """
+    if name == "storybook":
+        return Storybook(size=size or 64)
+    place = place_of(name)
+    if place is None and not Path(name).exists() and "/" not in name:
+        names = ["storybook", *PAIRED, *(row.name for row in manifest())]
+        raise CourseError(f"{name!r} is no data set and no folder; {suggestion(name, names)}")
+    if place is not None and not place.is_dir():
+        raise CourseError(
+            f"{name} is not on this machine", where=str(place), fix=f"course data fetch {name}"
+        )
+    splits = splits_of(name)
+    if split is not None and split not in splits:
+        raise CourseError(f"{name} has no split {split!r}; {suggestion(split, splits)}")
+    split = split or (splits[0] if splits else None)
+    if size is not None and prepared_place(name, split, size).is_dir():
+        return Coco(prepared_place(name, split, size))
+    return _open(name, place, split, size)
+
+
+def _open(name: str, place: Path | None, split: str | None, size: int | None) -> OnDisk:
+    if place is not None and name in PAIRED and split:
+        return PAIRED[name].open(place, split, size)
+    if place is not None and name in ("mnist", "cifar10"):
+        return _small(name, place, split or "train", size)
+    return open_folder(place or name, split=split, size=size)

@@ -1,0 +1,132 @@
+"""Scenes that lie in files: read one at a time, resized when asked, and checked all at once."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from course_lib.errors import CourseError, Problems
+from course_lib.scene import ClassTable, Scene, SceneBatch, collate
+
+__all__ = ["OnDisk", "Report", "add_error", "first_few", "grouped"]
+
+
+class OnDisk:
+    """Scenes in files. A kind of file fills in ``__len__``, :meth:`read` and :meth:`where`.
+
+    Attributes:
+        name: what messages call it.
+        classes: the table of its layouts and label maps, if it has any.
+        size: scenes are squashed to squares of this many pixels; None keeps them as they are.
+        found: what there is, in a few lines.
+    """
+
+    name: str
+    classes: ClassTable | None = None
+    size: int | None = None
+    found: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+    def read(self, index: int) -> Scene:
+        """The scene as the files hold it."""
+        raise NotImplementedError
+
+    def where(self, index: int) -> Path:
+        """The picture file of a scene."""
+        raise NotImplementedError
+
+    def __getitem__(self, index: int) -> Scene:
+        if not 0 <= index < len(self):
+            raise CourseError(f"scene {index}; there are 0 to {len(self) - 1}", where=self.name)
+        scene = self.read(index)
+        return scene if self.size is None else scene.resize(self.size, self.size)
+
+    def __iter__(self) -> Iterator[Scene]:
+        return (self[index] for index in range(len(self)))
+
+    def batch(self, indices: Tensor) -> SceneBatch:
+        """The scenes with these indices (``[B]``), padded to the most objects among them."""
+        return collate([self[int(index)] for index in torch.as_tensor(indices)], self.classes)
+
+    def problems(self) -> tuple[list[str], list[str]]:
+        """Reads every scene. What fails, and what looks odd, with file names."""
+        from tqdm import tqdm
+
+        failed: list[tuple[str, CourseError]] = []
+        odd: list[tuple[str, CourseError]] = []
+        for index in tqdm(range(len(self)), desc=f"check {self.name}", disable=None):
+            name = self.where(index).name
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always", UserWarning)
+                try:
+                    self.read(index)
+                except CourseError as error:
+                    failed.append((name, error))
+            odd += [(name, CourseError(_without_path(str(w.message)))) for w in caught]
+        return grouped(failed), grouped(odd)
+
+
+def _without_path(message: str) -> str:
+    """A warning that begins with a path, without it: the file is named beside."""
+    return re.sub(r"^\S*/\S*\.\w+:? ", "", message)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a check found.
+
+    Attributes:
+        where: what was looked at.
+        found: what is there.
+        problems: what must be mended, each with the files it concerns; empty if all is well.
+        oddities: what may be right and should be looked at.
+    """
+
+    where: str
+    found: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    oddities: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        verdict = f"{len(self.problems)} problems" if self.problems else "no problems"
+        lines = [f"{self.where}: {verdict}", *(f"  {line}" for line in self.found)]
+        lines += [f"  {number}. {line}" for number, line in enumerate(self.problems, 1)]
+        return "\n".join([*lines, *(f"  look at: {line}" for line in self.oddities)])
+
+
+def first_few(names: Iterable[str], most: int = 5) -> str:
+    """``a, b, c, d, e and 7 more``."""
+    listing = list(names)
+    more = f" and {len(listing) - most} more" if len(listing) > most else ""
+    return ", ".join(listing[:most]) + more
+
+
+def grouped(failures: Iterable[tuple[str, CourseError]]) -> list[str]:
+    """A line for each kind of problem, with the number of files and the names of the first ones."""
+    kinds: dict[str, list[tuple[str, CourseError]]] = {}
+    for name, error in failures:
+        kinds.setdefault(re.sub(r"[\d.,]+", "#", error.what), []).append((name, error))
+    lines = []
+    for members in kinds.values():
+        names, (_, first) = first_few(name for name, _ in members), members[0]
+        count = f" ({len(members)} files)" if len(members) > 1 else ""
+        fix = f" (to mend it: {first.fix})" if first.fix else ""
+        lines.append(f"{names}{count}: {first.what}{fix}")
+    return lines
+
+
+def add_error(problems: Problems, error: CourseError) -> None:
+    """Adds what another check has raised, item by item, to the ``problems`` of this one."""
+    items = re.split(r"\n  \d+\. ", error.what)
+    items = items[1:] or items
+    file = "" if error.where in ("", problems.where) else f"{Path(error.where).name}: "
+    for item in items:
+        problems.add(file + item, error.fix)

@@ -1,0 +1,86 @@
+"""Scenes from loose files: a picture each, with a label map and captions where there are any."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torchvision import tv_tensors
+
+from course_lib.data.on_disk import OnDisk
+from course_lib.data.pairs import load_pair
+from course_lib.scene import ClassTable, LabelMap, Scene, load_image
+from course_lib.scene.pictures import open_picture
+
+__all__ = ["Folder", "Page"]
+
+
+@dataclass(frozen=True)
+class Page:
+    """One picture and the files that belong to it."""
+
+    image: Path
+    label_map: Path | None = None
+    captions: tuple[str, ...] = ()
+    instances: Path | None = None  # a picture that numbers the things of the label map
+
+
+class Folder(OnDisk):
+    """Scenes from picture files, with label maps and captions where there are any.
+
+    Args:
+        classes, numbering, unlabeled: how to read the label maps, as in :meth:`LabelMap.load`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        pages: list[Page],
+        classes: ClassTable | None = None,
+        *,
+        size: int | None = None,
+        numbering: str | None = None,
+        unlabeled: int | None = None,
+    ) -> None:
+        self.name, self.pages, self.classes, self.size = name, pages, classes, size
+        self.numbering, self.unlabeled = numbering, unlabeled
+        captions = sum(len(page.captions) for page in pages)
+        parts = [f"{len(pages):,} pictures"]
+        parts += [f"label maps of {len(classes)} classes"] if classes else []
+        parts += [f"{captions:,} captions"] if captions else []
+        self.found = (" + ".join(parts),)
+
+    def __len__(self) -> int:
+        return len(self.pages)
+
+    def where(self, index: int) -> Path:
+        return self.pages[index].image
+
+    def read(self, index: int) -> Scene:
+        page = self.pages[index]
+        if page.label_map is None or self.classes is None:
+            return Scene(load_image(page.image), page.captions)
+        if self.numbering is None:
+            pair = load_pair(page.image, page.label_map, self.classes, unlabeled=self.unlabeled)
+            image, label_map = pair
+        else:
+            image = load_image(page.image)
+            label_map = LabelMap.load(
+                page.label_map, self.classes, numbering=self.numbering, unlabeled=self.unlabeled
+            )
+        if page.instances is not None:
+            label_map = with_instances(label_map, page.instances)
+        return Scene(image, page.captions, label_map=label_map)
+
+
+def with_instances(label_map: LabelMap, path: Path) -> LabelMap:
+    """The map with the instances of a picture that numbers things, and repeats stuff's ids.
+
+    So are SPADE's: a number may be that of some stuff, so the class decides which of them it is.
+    """
+    numbers = torch.from_numpy(np.array(open_picture(path)).astype(np.int64))
+    things = [label_map.classes.id(name) for name in label_map.classes.things]
+    is_thing = torch.isin(label_map.ids.as_subclass(torch.Tensor), torch.tensor(things))
+    return replace(label_map, instances=tv_tensors.Mask(torch.where(is_thing, numbers + 1, 0)))

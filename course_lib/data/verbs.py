@@ -1,0 +1,111 @@
+"""What one can do with data sets: list them, fetch, prepare, check and preview them."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from course_lib.data.coco import Coco, write_coco
+from course_lib.data.fetch import Fetched, fetch, fetched
+from course_lib.data.folder import check_folder
+from course_lib.data.known import PAIRED, open_data, place_of, prepared_place, splits_of
+from course_lib.data.manifest import DataSet, manifest
+from course_lib.data.on_disk import OnDisk, Report
+from course_lib.data.preview import sheet
+from course_lib.errors import CourseError
+from course_lib.paths import runs_dir
+
+__all__ = ["Fetched", "Listed", "Report", "check", "fetch", "list_datasets", "prepare", "preview"]
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A data set, and whether anything of it is on this machine."""
+
+    data_set: DataSet
+    here: bool
+
+    def __str__(self) -> str:
+        mark = "here" if self.here else self.data_set.how
+        return f"{self.data_set.name:<24} {mark:<12} {self.data_set.title}: {self.data_set.purpose}"
+
+
+def list_datasets() -> list[Listed]:
+    """All data sets of the manifest."""
+    return [Listed(data_set, _is_here(data_set)) for data_set in manifest()]
+
+
+def _is_here(data_set: DataSet) -> bool:
+    """Whether its files are in its folder; a folder of its own that is not empty is enough."""
+    place = data_set.place
+    if data_set.folder:
+        noted = fetched(place)
+        return any(f.name in noted or (f.put and (place / f.put).exists()) for f in data_set.files)
+    return place.is_dir() and any(place.iterdir())
+
+
+def check(name: str) -> Report:
+    """Reads a data set or your own folder from end to end, and lists all problems at once."""
+    if name in PAIRED or name in ("mnist", "cifar10"):
+        return _check_splits(name)
+    return check_folder(_existing(name))
+
+
+def _existing(name: str) -> Path:
+    place = place_of(name)
+    if place is not None and not place.is_dir():
+        open_data(name)  # says how to get it
+    return place or Path(name)
+
+
+def _check_splits(name: str) -> Report:
+    found, problems, oddities = [], [], []
+    for split in splits_of(name):
+        try:
+            source = cast(OnDisk, open_data(name, split))
+        except CourseError as error:
+            problems.append(f"{split}: {error}")
+            continue
+        bad, odd = source.problems()
+        found += [f"{split}: {line}" for line in source.found]
+        problems += [f"{split}: {line}" for line in bad]
+        oddities += [f"{split}: {line}" for line in odd]
+    return Report(str(place_of(name)), tuple(found), tuple(problems), tuple(oddities))
+
+
+def prepare(name: str, size: int, split: str | None = None, *, most: int | None = None) -> Coco:
+    """Resizes a data set once, so that training reads small files without decoding large ones.
+
+    The copy is in COCO's format, whatever the original was, and takes its place in
+    :func:`~course_lib.data.known.open_data`.
+
+    Args:
+        size: squares of this many pixels; label maps by nearest neighbour.
+        most: stop after this many scenes.
+    """
+    from tqdm import tqdm
+
+    source = open_data(name, split, size)
+    place = prepared_place(name, split or next(iter(splits_of(name)), None), size)
+    if place.is_dir():
+        return Coco(place)
+    part = place.with_name(place.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    count = len(source) if most is None else min(most, len(source))
+    scenes = (source[index] for index in tqdm(range(count), desc=f"prepare {name}", disable=None))
+    write_coco(scenes, part, "train2017", classes=source.classes)
+    part.rename(place)
+    return Coco(place)
+
+
+def preview(name: str, n: int = 6, out: str | Path | None = None, split: str | None = None) -> Path:
+    """A sheet of scenes as PNG, taken at equal distances: boxes, masks, maps, captions, legend."""
+    source = open_data(name, split)
+    step = max(1, len(source) // n)
+    scenes = [source[index] for index in range(0, len(source), step)[:n]]
+    out = Path(out) if out else runs_dir() / "samples" / f"{Path(name).name}.png"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    sheet(scenes, source.classes).save(out)
+    return out
