@@ -193,3 +193,16 @@ def test_errors_survive_worker_processes() -> None:
     with pytest.raises(CourseError) as caught:
         CLASSES.id("cats")
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+
+
+def test_a_scene_without_objects_is_resized_and_flipped() -> None:
+    image = tv_tensors.Image(torch.zeros(3, 16, 16, dtype=torch.uint8))
+    empty = Scene(image=image, layout=Layout.empty((16, 16)))
+    assert empty.resize(8, 8).layout.canvas == (8, 8)
+    assert len(empty.flip().layout) == 0
+
+
+def test_a_scene_shows_its_picture_in_a_painters_range() -> None:
+    image = tv_tensors.Image(torch.tensor([0, 255, 51], dtype=torch.uint8).view(3, 1, 1))
+    shown = Scene(image=image.expand(3, 8, 8).contiguous()).picture.image
+    torch.testing.assert_close(shown[:, 0, 0], torch.tensor([-1.0, 1.0, -0.6]))

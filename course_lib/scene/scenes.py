@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms.v2 import functional as F
 
 from course_lib.errors import Problems
+from course_lib.painter import Picture
 from course_lib.scene.label_map import LabelMap
 from course_lib.scene.layout import Layout
 
@@ -62,6 +64,11 @@ class Scene:
     def canvas(self) -> tuple[int, int]:
         """Height and width of the picture in pixels."""
         return self.image.shape[-2], self.image.shape[-1]
+
+    @property
+    def picture(self) -> Picture:
+        """The image as painters hand it over: to be shown, saved, compared."""
+        return Picture(self.image.as_subclass(Tensor) / 127.5 - 1)
 
     def transform(self, change: Callable[[Any], Any]) -> Scene:
         """Picture, boxes, masks and maps through one ``torchvision.transforms.v2`` transform.

@@ -46,8 +46,7 @@ class StorybookPainter(Painter):
         size: int = 128,
     ) -> Picture:
         """Paints one picture: :meth:`scene` without all that is known about it."""
-        scene = self.scene(seed, Look(season, hour, palette), things, size)
-        return Picture(scene.image.as_subclass(Tensor) / 127.5 - 1)
+        return self.scene(seed, Look(season, hour, palette), things, size).picture
 
     def scene(
         self, seed: int = 0, look: Look | None = None, things: int = 3, size: int = 128
