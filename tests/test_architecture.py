@@ -37,7 +37,8 @@ MAY_IMPORT = {
     "judges": {"training", "nn", "data"},
     "metrics": {"judges", "training", "nn", "data"},
     "registry": {"wing", "wing.objective", "wing.official", "wing.painter", "training", "data"},
-    "widgets": {"wing.painter", "registry", "training", "metrics", "judges", "data"},
+    "postcard": {"registry", "data"},
+    "widgets": {"wing.painter", "registry", "postcard", "training", "metrics", "judges", "data"},
 }
 TOP = {"", "__main__", "cli", "doctor", "grading", "run"}
 
