@@ -36,9 +36,10 @@ import nbformat
 from nbformat import NotebookNode
 
 from course_lib.errors import CourseError, Problems, suggestion
+from course_lib.profile import PROFILES
 
 ROOT = Path(__file__).resolve().parents[1]
-PROFILES = ("smoke", "cpu", "gpu", "paper")
+
 CELL_TIMEOUT = 3600  # seconds; a cell that needs longer belongs on the command line
 MAX_NOTEBOOK = 1_500_000  # bytes: what GitHub still renders
 MAX_PICTURE = 150_000  # bytes of one PNG
