@@ -31,6 +31,14 @@ UPPER, LOWER = (ROOT / "requirements.txt").read_text("utf-8").split("# ---- belo
 FIVE = ("torch", "torchvision", "numpy", "pillow", "safetensors")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _only_what_is_installed() -> Iterator[None]:
+    """`make` points PYTHONPATH to this checkout; what is tried here must do without."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PYTHONPATH", raising=False)
+        yield
+
+
 def run(*command: object, **options: object) -> str:
     """Runs a command that must succeed, and returns what it printed."""
     words = [str(word) for word in command]
