@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal, Protocol, Self
 
 import torch
@@ -50,11 +50,14 @@ class TrainConfig:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """The configuration that a checkpoint carries; JSON has lists where fields are tuples."""
-        fields: dict[str, Any] = {
+        plain: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in values.items()
         }
-        return cls(**fields)
+        with Problems("the checkpoint's configuration") as problems:
+            for name in sorted(plain.keys() - {field.name for field in fields(cls)}):
+                problems.add(f"there is no {name!r} in this course", "update the course")
+        return cls(**plain)
 
     def __post_init__(self) -> None:
         with Problems(type(self).__name__) as problems:
@@ -126,7 +129,7 @@ class Objective(ABC):
 
     @abstractmethod
     def preview(self, players: Mapping[str, nn.Module]) -> Tensor:
-        """Pictures at fixed seeds that show how far training is: ``[N, 3, H, W]`` in [-1, 1].
+        """Pictures at fixed seeds that show how far training is: ``[N, C, H, W]`` in [-1, 1].
 
         Args:
             players: the modules to sample with, averaged ones where there is an average.

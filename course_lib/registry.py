@@ -107,7 +107,7 @@ def _typed(config: type[TrainConfig], name: str, value: Any, problems: Problems)
 
 
 def load(which: str | Path) -> Painter:
-    """A painter from its shipped weights (``"dcgan"``) or from a file that a run wrote.
+    """A painter from its shipped weights (``"dcgan"``), a run's folder or a file that it wrote.
 
     Nothing else is needed: the configuration travels inside the file.
 
@@ -124,7 +124,12 @@ def load(which: str | Path) -> Painter:
             f"{str(which)!r} is neither a file nor a painter; {suggestion(str(which), WINGS)}",
             where="load",
         )
-    checkpoint = read_checkpoint(path)
-    return wing(checkpoint.header["kind"]).painter.from_weights(
-        checkpoint.header["config"], checkpoint.tensors
-    )
+    checkpoint = read_checkpoint(path / "painter.safetensors" if path.is_dir() else path)
+    kind = checkpoint.header.get("kind")
+    if kind not in WINGS or any(name.startswith("optimiser/") for name in checkpoint.tensors):
+        raise CourseError(
+            f"this is {'the state of a training' if kind in WINGS else kind}, not a painter",
+            where=str(path),
+            fix="the file painter.safetensors of a run",
+        )
+    return wing(kind).painter.from_weights(checkpoint.header["config"], checkpoint.tensors)

@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "training": set(),
     "wing.painter": {"wing", "wing.objective", "wing.official", "training", "nn", "text", "data"},
     "judges": {"training", "nn", "data"},
-    "metrics": {"judges", "training", "nn", "data"},
+    "metrics": {"judges", "training", "nn", "data", "foreign"},
     "registry": {"wing", "wing.objective", "wing.official", "wing.painter", "training", "data"},
     "postcard": {"registry", "data"},
     "widgets": {"wing.painter", "registry", "postcard", "training", "metrics", "judges", "data"},

@@ -41,14 +41,14 @@ class _InMemory:
 
 
 class Digits(_InMemory):
-    """The optical digits that come with scikit-learn: 8 x 8 grey levels, 43 writers, no download.
+    """The optical digits that come with scikit-learn: 8 x 8 grey levels, 13 writers, no download.
 
     The pictures are enlarged bicubically, with a margin of a tenth, and their contrast is stretched
     so that strokes come out full and paper empty: ``(x - 0.15) / 0.6`` clamped to [0, 1].
 
     Args:
         size: side in pixels.
-        split: ``train`` (the first 1,437) or ``test`` (the last 360, mostly other writers).
+        split: ``train`` (the first 1,437) or ``test`` (the last 360).
     """
 
     name = "digits"

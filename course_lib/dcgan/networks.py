@@ -72,8 +72,9 @@ class Discriminator(nn.Module):
         width: channels of the first hidden map.
         size: side of the picture in pixels.
         channels: 1 for grey, 3 for colour.
-        norm: ``batch`` as published (not on the first layer); ``spectral`` bounds every layer's
-            largest singular value by 1 (Miyato et al. 2018); ``none`` for gradient penalties, which
+        norm: ``batch`` as published (not on the first layer); ``spectral`` divides every kernel,
+            as a matrix ``[out, in * 4 * 4]``, by its largest singular value, which bounds the slope
+            by a constant (Miyato et al. 2018); ``none`` for gradient penalties, which
             speak of one picture at a time and so must not mix the pictures of a batch.
 
     Shapes: picture ``[B, channels, size, size]`` -> logit ``[B]``.

@@ -1,10 +1,10 @@
-"""The game of two networks: four ways to keep score, two ways to keep D smooth."""
+"""The game of two networks: three ways to keep score, three ways to keep D smooth."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -24,7 +24,7 @@ Loss = Literal["non_saturating", "hinge", "wasserstein"]
 
 @dataclass(frozen=True)
 class DCGANConfig(TrainConfig):
-    """The defaults are the paper's (section 4)."""
+    """The defaults are the paper's (section 4), on grey digits instead of photographs."""
 
     data: Literal["digits", "mnist"] = "mnist"  # scikit-learn's bundled digits, or MNIST
     z_dim: int = 100  # length of the noise
@@ -36,6 +36,7 @@ class DCGANConfig(TrainConfig):
     r1_every: int = 8  # rounds between two R1 penalties, each r1_every times as heavy
     gradient_penalty: float = 0.0  # weight lambda of the Wasserstein gradient penalty
     augment: tuple[Augmentation, ...] = ()  # DiffAugment: brightness, translation, cutout
+    ema: float = 0.0  # the paper samples from the last weights
     lr_g: float = 2e-4  # Adam's step sizes
     lr_d: float = 2e-4
     betas: tuple[float, float] = (0.5, 0.999)  # Adam's memory
@@ -52,7 +53,12 @@ class DCGANConfig(TrainConfig):
         problems.check(self.loss in LOSSES, f"loss is {self.loss!r}: one of {', '.join(LOSSES)}")
         for name in ("z_dim", "width_g", "width_d", "r1_every"):
             value = getattr(self, name)
-            problems.check(value >= 1, f"{name} is {value}, it must be at least 1")
+            whole = isinstance(value, int) and value >= 1
+            problems.check(whole, f"{name} is {value}, it must be a whole number of at least 1")
+        norms = get_args(NormD)
+        problems.check(
+            self.norm_d in norms, f"norm_d is {self.norm_d!r}: one of {', '.join(norms)}"
+        )
         problems.check(
             self.norm_d != "batch" or self.batch_size >= 2,
             f"batch_size is {self.batch_size}; batch norm needs 2 pictures or more",
@@ -64,7 +70,14 @@ class DCGANConfig(TrainConfig):
             "r1 and gradient_penalty look at one picture at a time, batch norm mixes them",
             "norm_d=none or norm_d=spectral",
         )
-        problems.check(self.r1 >= 0, f"r1 is {self.r1}, it must not be negative")
+        for name in ("r1", "gradient_penalty"):
+            value = getattr(self, name)
+            problems.check(value >= 0, f"{name} is {value}, it must not be negative")
+        problems.check(
+            not (self.r1 and self.gradient_penalty),
+            "r1 and gradient_penalty are both set",
+            "one of them, the other 0",
+        )
         problems.check(
             set(self.augment) <= set(AUGMENTATIONS),
             f"augment is {self.augment}: any of {', '.join(AUGMENTATIONS)}",

@@ -77,7 +77,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     if notes.get("digest") != digest(notes["course"], tensors):
         raise CourseError("the file is damaged: its digest does not fit", where=str(path))
     header = json.loads(notes["course"])
-    if header["schema"] > SCHEMA:
+    if header.get("schema", SCHEMA) > SCHEMA:
         raise CourseError(
             f"written by a later course (schema {header['schema']}, this one knows {SCHEMA})",
             where=str(path),

@@ -68,7 +68,9 @@ def train(
             indices = batch_indices(len(source), config.batch_size, config.seed, state.round)
             scenes = source.batch(indices).to(device)
             state.set_learning_rates()
-            with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
+            # No cache: D's weights change within the round, and G must play against the new ones.
+            low = config.precision == "bf16"
+            with torch.autocast(device.type, torch.bfloat16, enabled=low, cache_enabled=False):
                 objective.round(scenes, step)
             state.finish_round(step.collect())
 
@@ -77,5 +79,7 @@ def train(
                 state.save(folder)
             progress.update(samples=last or state.round % config.sample_every == 0)
 
+        if state.saved_round != state.round:  # an interrupt that came late in its round
+            state.save(folder)
     state.save_painter(folder)
     return state.history

@@ -30,6 +30,7 @@ class TrainingState:
     def __init__(self, objective: Objective, device: torch.device) -> None:
         self.objective, self.config, self.device = objective, objective.config, device
         self.round = 0
+        self.saved_round = 0  # the round of the last checkpoint, 0 for none
         self.history = History()
         self.optimisers: dict[str, torch.optim.Adam] = {}
         self.averages: dict[str, AveragedModel] = {}
@@ -80,6 +81,7 @@ class TrainingState:
     def save(self, folder: Path) -> None:
         """Writes ``folder/last.safetensors``."""
         write_checkpoint(folder / LAST, Checkpoint(self._header(), self._tensors()))
+        self.saved_round = self.round
 
     def save_painter(self, folder: Path) -> Path:
         """Writes ``folder/painter.safetensors``: what one paints with, and its configuration."""
@@ -110,7 +112,7 @@ class TrainingState:
         torch.set_rng_state(checkpoint.tensors["random/cpu"])
         if self.device.type == "cuda" and "random/cuda" in checkpoint.tensors:
             torch.cuda.set_rng_state(checkpoint.tensors["random/cuda"], self.device)
-        self.round = checkpoint.header["round"]
+        self.round = self.saved_round = checkpoint.header["round"]
         self.history = History(**checkpoint.header["history"])
 
     def _header(self) -> dict[str, Any]:

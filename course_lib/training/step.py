@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from course_lib.errors import CourseError
@@ -31,9 +32,10 @@ class OptimiserStep:
             )
         optimiser = self.state.optimisers[player]
         optimiser.zero_grad(set_to_none=True)
-        # `inputs` leaves the other player's weights without gradients: less work, and no leak.
-        loss.backward(inputs=optimiser.param_groups[0]["params"])
-        optimiser.step()
+        with torch.autocast(self.state.device.type, enabled=False):
+            # `inputs` leaves the other player's weights without gradients: less work, and no leak.
+            loss.backward(inputs=optimiser.param_groups[0]["params"])
+            optimiser.step()
         self._figures |= {player: loss.detach()}
         self._figures |= {f"{player}.{name}": value.detach() for name, value in figures.items()}
 

@@ -39,7 +39,7 @@ def test_first_and_last_layers_have_no_batch_norm():
     assert isinstance(generator.to_picture, nn.ConvTranspose2d)
 
 
-def test_spectral_norm_bounds_every_layer():
+def test_spectral_norm_makes_every_kernels_largest_singular_value_1():
     discriminator = Discriminator(8, 32, 1, "spectral")
     for _ in range(200):  # one power iteration a forward pass in training mode
         discriminator(torch.zeros(1, 1, 32, 32))

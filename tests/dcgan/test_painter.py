@@ -4,9 +4,12 @@ import pytest
 import torch
 
 import course_lib
+from course_lib.data.digits import Digits
+from course_lib.dcgan.objective import DCGANObjective
 from course_lib.errors import CourseError
 from course_lib.painter import noise
-from course_lib.training.checkpoint import read_checkpoint
+from course_lib.training import train
+from course_lib.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -84,3 +87,17 @@ def test_load_refuses_what_is_no_checkpoint(tmp_path):
     page.write_text("<html>quota exceeded</html>")
     with pytest.raises(CourseError, match="not a readable safetensors file"):
         course_lib.load(page)
+
+
+def test_load_takes_a_runs_folder_and_tells_a_training_from_a_painter(tmp_path):
+    config = course_lib.configure("dcgan", "smoke", {"rounds": 1, "size": 8, "device": "cpu"})
+    train(DCGANObjective(config), Digits(8), tmp_path, show=False)
+    assert course_lib.load(tmp_path).generate(seed=1).image.shape == (1, 8, 8)
+    with pytest.raises(CourseError, match="the state of a training, not a painter"):
+        course_lib.load(tmp_path / "last.safetensors")
+
+
+def test_load_names_settings_of_a_later_course(tmp_path):
+    file = Checkpoint({"kind": "dcgan", "config": {"colour_of_the_frame": "red"}}, {})
+    with pytest.raises(CourseError, match="'colour_of_the_frame'"):
+        course_lib.load(write_checkpoint(tmp_path / "a.safetensors", file))

@@ -128,6 +128,53 @@ def test_a_second_interrupt_stops_at_once(tmp_path):
         play(tmp_path, source=Impatient())
 
 
+def test_an_interrupt_late_in_a_round_is_saved_too(tmp_path):
+    class Late(DCGANObjective):
+        def preview(self, players):
+            os.kill(os.getpid(), signal.SIGINT)
+            return super().preview(players)
+
+    history = train(Late(CONFIG), FewDigits(), tmp_path)
+    assert len(history) == 5  # the first sample grid, and no checkpoint is due
+    assert read_checkpoint(tmp_path / "last.safetensors").header["round"] == 5
+
+
+def test_in_bf16_g_plays_against_the_d_that_has_just_moved(tmp_path):
+    seen = []
+
+    class Watching(DCGANObjective):
+        def round(self, scenes, step):
+            super().round(scenes, step)
+            within = self.discriminator(scenes.images)
+            with torch.autocast("cpu", torch.bfloat16):
+                seen.append((within, self.discriminator(scenes.images)))
+
+    config = replace(CONFIG, precision="bf16", rounds=3, norm_d="none", lr_d=0.1)
+    train(Watching(config), FewDigits(), tmp_path)
+    assert all(torch.equal(within, fresh) for within, fresh in seen)
+
+
+def test_learning_rates_fall_straight_to_zero_over_the_last_part():
+    state = TrainingState(DCGANObjective(replace(CONFIG, rounds=10)), torch.device("cpu"))
+    rates = []
+    for state.round in range(10):
+        state.set_learning_rates()
+        rates.append(state.optimisers["G"].param_groups[0]["lr"] / CONFIG.lr_g)
+    assert rates == pytest.approx([1, 1, 1, 1, 1, 1, 0.8, 0.6, 0.4, 0.2])
+
+
+def test_the_average_follows_its_formula():
+    state = TrainingState(DCGANObjective(CONFIG), torch.device("cpu"))
+    weight = state.objective.players["G"].module.to_picture.weight
+    expected = None
+    for value in (0.0, 1.0, 1.0):
+        torch.nn.init.constant_(weight, value)
+        state.finish_round({})
+        expected = value if expected is None else 0.9 * expected + 0.1 * value
+    averaged = state.sampling_players()["G"].to_picture.weight
+    torch.testing.assert_close(averaged, torch.full_like(averaged, expected))
+
+
 def test_a_finished_run_says_so_and_can_be_prolonged(tmp_path, capsys):
     assert len(play(tmp_path)) == 9
     assert "already" not in capsys.readouterr().out
