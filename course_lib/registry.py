@@ -114,7 +114,7 @@ def load(which: str | Path) -> Painter:
     Raises:
         CourseError: neither a painter's name nor a readable file.
     """
-    from course_lib.training.checkpoint import read_checkpoint
+    from course_lib.storage.checkpoint import read_checkpoint
 
     path = Path(which)
     if str(which) in WINGS:

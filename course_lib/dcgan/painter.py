@@ -12,7 +12,7 @@ from course_lib.dcgan.networks import Generator
 from course_lib.dcgan.objective import DCGANConfig
 from course_lib.errors import CourseError
 from course_lib.painter import Painter, Picture, between, noise
-from course_lib.training.checkpoint import part
+from course_lib.storage.checkpoint import part
 
 __all__ = ["DCGANPainter"]
 

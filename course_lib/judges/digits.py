@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_lib.data.digits import Digits
-from course_lib.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from course_lib.storage.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 
 __all__ = ["NONE", "DigitJudge", "spoiled"]
 

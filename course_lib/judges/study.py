@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from course_lib.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from course_lib.storage.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 
 __all__ = ["block", "restore", "ship", "study"]
 

@@ -14,7 +14,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from course_lib.errors import CourseError
 from course_lib.objective import Objective
-from course_lib.training.checkpoint import Checkpoint, part, read_checkpoint, write_checkpoint
+from course_lib.storage.checkpoint import Checkpoint, part, read_checkpoint, write_checkpoint
 from course_lib.training.history import History
 
 __all__ = ["TrainingState"]

@@ -8,8 +8,8 @@ from course_lib.data.digits import Digits
 from course_lib.dcgan.objective import DCGANObjective
 from course_lib.errors import CourseError
 from course_lib.painter import noise
+from course_lib.storage.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from course_lib.training import train
-from course_lib.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ from course_lib.data.digits import Digits
 from course_lib.dcgan.objective import DCGANConfig, DCGANObjective
 from course_lib.errors import CourseError
 from course_lib.scene import SceneBatch
+from course_lib.storage.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from course_lib.training import train
-from course_lib.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from course_lib.training.order import batch_indices
 from course_lib.training.state import TrainingState
 
@@ -301,7 +301,7 @@ def test_a_failed_save_leaves_the_old_file_and_no_rubbish(tmp_path, monkeypatch)
 
 def test_a_checkpoint_of_a_later_course_says_so(tmp_path, monkeypatch):
     path = tmp_path / "a.safetensors"
-    monkeypatch.setattr("course_lib.training.checkpoint.SCHEMA", 9)
+    monkeypatch.setattr("course_lib.storage.checkpoint.SCHEMA", 9)
     write_checkpoint(path, Checkpoint({"kind": "dcgan"}, {}))
     monkeypatch.undo()
     with pytest.raises(CourseError, match="later course"):
