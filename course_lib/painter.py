@@ -69,8 +69,8 @@ class Painter(ABC):
         """Builds the painter from what its checkpoint carries."""
 
     @abstractmethod
-    def generate(self, *, seed: int = 0) -> Picture:
-        """Paints one picture."""
+    def generate(self, *what: Any, **how: Any) -> Picture:
+        """Paints one picture of ``what`` the painter listens to; every painter takes a ``seed``."""
 
 
 def noise(seed: int, *shape: int) -> Tensor:

@@ -44,8 +44,11 @@ def upsample_conv(up: nn.UpsamplingNearest2d, conv: nn.Conv2d, x: Tensor) -> Ten
 
 
 def pays(x: Tensor) -> bool:
-    """On a CPU, as ``benchmarks/upsample_conv.py`` shows; not measured elsewhere."""
-    return x.device.type == "cpu"
+    """On a CPU, from about 512 pixels: summing a kernel costs the same for few pixels as for many.
+
+    ``benchmarks/upsample_conv.py`` has the figures.
+    """
+    return x.device.type == "cpu" and len(x) * x.shape[-2] * x.shape[-1] >= 512
 
 
 def watched(layer: nn.Module) -> bool:
