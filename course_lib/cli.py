@@ -18,7 +18,17 @@ import tokenize
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Literal,
+    NoReturn,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from course_lib.errors import CourseError, check_seed, suggestion
 from course_lib.paths import runs_dir
@@ -171,6 +181,8 @@ def _spoken(hint: Any) -> str:
     """A type as the help shows it: ``int``, ``batch|spectral|none``, ``[float,float]``."""
     if get_origin(hint) is Literal:
         return "|".join(str(choice) for choice in get_args(hint))
+    if get_origin(hint) in (Union, UnionType):
+        return "|".join(_spoken(part) for part in get_args(hint))
     if get_origin(hint) is tuple:
         return "[" + ",".join("..." if a is ... else _spoken(a) for a in get_args(hint)) + "]"
     return getattr(hint, "__name__", str(hint))
@@ -246,7 +258,7 @@ def data(arguments: list[str]) -> int:
     elif options.action == "preview":
         print(verbs.preview(options.name, options.n, options.out, options.split))
     else:
-        report = verbs.check(options.name)
+        report = verbs.check(options.name, remove_bad=options.remove_bad)
         print(report)
         return 1 if report.problems else 0
     return 0
@@ -262,6 +274,8 @@ def _data_parser() -> _Parser:
     prepare = actions.add_parser("prepare", help="resize once, so that training reads small files")
     for action in (fetch, check, preview, prepare):
         action.add_argument("name", metavar="NAME", help="a data set, or a path")
+    tidy = "put what cannot be read into the folder _bad"
+    check.add_argument("--remove-bad", action="store_true", help=tidy)
     fetch.add_argument("--only", nargs="+", default=[], metavar="FILE", help="these files alone")
     preview.add_argument("--n", type=_count, default=6, help="how many scenes (default: 6)")
     preview.add_argument("--out", type=Path, help="a PNG (default: in runs/samples)")

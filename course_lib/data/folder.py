@@ -33,11 +33,12 @@ from course_lib.errors import CourseError, Problems
 from course_lib.scene import ClassTable
 from course_lib.scene.pictures import open_picture
 
-__all__ = ["check_folder", "open_folder"]
+__all__ = ["BAD", "check_folder", "open_folder"]
 
+BAD = "_bad"  # where `check --remove-bad` puts pictures aside
 # The last three cannot be read, but they are pictures, and must be named and not passed over.
 PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".heic", ".svg"}
-RUBBISH = {"thumbs.db", "desktop.ini", "__macosx"}  # and whatever begins with a dot
+RUBBISH = {"thumbs.db", "desktop.ini", "__macosx", BAD}  # and whatever begins with a dot
 MAP_FOLDERS = {"maps", "map", "labels", "label", "masks", "mask", "label_maps", "annotations"}
 MAP_ENDINGS = ("_map", "_mask", "_label", "_labels", "_seg")
 NO_CAPTIONS = {"classes", "readme", "license", "licence"}  # text files that are something else
@@ -93,8 +94,9 @@ def check_folder(
     return Report(
         str(path),
         tuple(line for source in opened for line in source.found),
-        (*listed, *(line for bad, _ in checked for line in bad)),
-        tuple(line for _, odd in checked for line in odd),
+        (*listed, *(line for one in checked for line in one.problems)),
+        tuple(line for one in checked for line in one.oddities),
+        tuple(dict.fromkeys(path for one in checked for path in one.bad)),
     )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -12,6 +14,7 @@ from torch import Tensor
 from course_lib.data.coco import COCO_CLASSES, Coco
 from course_lib.data.coco.json_files import coco_splits
 from course_lib.data.digits import Mnist
+from course_lib.data.fingerprint import fingerprint, of_folder
 from course_lib.data.folder import existing, open_folder
 from course_lib.data.manifest import find, manifest
 from course_lib.data.on_disk import OnDisk
@@ -89,6 +92,7 @@ def _ade20k_classes(place: Path) -> ClassTable:
     return ClassTable(tuple(rows))
 
 
+NOTE = "prepared.json"  # in a prepared copy: what it was made from
 SPLITS = ("train", "training", "val", "validation", "test")
 ADE20K = "ADEChallengeData2016"
 PAIRED = {
@@ -121,6 +125,10 @@ class _Small(OnDisk):
     def where(self, index: int) -> Path:
         return self.place / f"number {index}"
 
+    @cached_property
+    def fingerprint(self) -> str:
+        return fingerprint(self.name, self.size, len(self))
+
     def read(self, index: int) -> Scene:
         return Scene(to_image(self.pictures[index]))
 
@@ -149,46 +157,87 @@ def place_of(name: str) -> Path | None:
 
 def prepared_place(name: str, split: str | None, size: int) -> Path:
     """Where :func:`~course_lib.data.verbs.prepare` puts its small copy."""
-    parts = [Path(name).name, *([split] if split else []), str(size)]
+    own = Path(name).expanduser().absolute()  # two folders may have the same last name
+    title = name if place_of(name) or name == "storybook" else f"{own.name}-{fingerprint(own)[:6]}"
+    parts = [title, *([split] if split else []), str(size)]
     return data_dir() / "prepared" / "-".join(parts)
 
 
+def copy_note(place: Path) -> dict[str, object] | None:
+    """What a prepared copy was made from; None where there is no complete copy."""
+    try:
+        note = json.loads((place / NOTE).read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return note if isinstance(note, dict) else None
+
+
+def fingerprint_of(name: str) -> str:
+    """Of the files that a data set is made of."""
+    if name == "storybook":
+        return Storybook().fingerprint
+    return of_folder(place_of(name) or existing(name))
+
+
 def splits_of(name: str) -> list[str]:
-    """The splits of a data set that are on this machine; none if it has no splits."""
-    if name in ("storybook", "mnist", "cifar10"):
-        return ["train", "test"]
-    place = place_of(name) or existing(name)
-    return PAIRED[name].splits(place) if name in PAIRED else coco_splits(place)
-
-
-def open_data(name: str, split: str | None = None, size: int | None = None) -> Scenes:
-    """The scenes of a data set, or of your own folder.
-
-    Args:
-        name: ``storybook``, a name of the manifest, or a path.
-        split: which part; by default the first of those that are there.
-        size: squares of this many pixels; read from the prepared copy, if there is one.
+    """The splits of a data set that are on this machine; none if it has no splits.
 
     Raises:
-        CourseError: nothing of that name, not on this machine yet, or not complete.
+        CourseError: nothing of that name, or not on this machine yet.
     """
     if name == "storybook":
-        return Storybook(size=size or 64)
+        return ["train", "val", "test"]
     place = place_of(name)
-    if place is None and not Path(name).exists() and "/" not in name:
-        names = ["storybook", *PAIRED, *(row.name for row in manifest())]
+    if place is None and not Path(name).expanduser().exists() and "/" not in name:
+        names = ["storybook", "digits", *PAIRED, *(row.name for row in manifest())]
         raise CourseError(f"{name!r} is no data set and no folder; {suggestion(name, names)}")
     if place is not None and not place.is_dir():
         raise CourseError(
             f"{name} is not on this machine", where=str(place), fix=f"course data fetch {name}"
         )
-    splits = splits_of(name)
+    if name in ("mnist", "cifar10"):
+        return ["train", "test"]
+    return (
+        PAIRED[name].splits(place)
+        if place and name in PAIRED
+        else coco_splits(place or existing(name))
+    )
+
+
+def open_data(
+    name: str, split: str | None = None, size: int | None = None, *, copies: bool = True
+) -> Scenes:
+    """The scenes of a data set, or of your own folder.
+
+    Args:
+        name: ``storybook``, a name of the manifest, or a path.
+        split: which part; by default the first of those that are there.
+        size: squares of this many pixels.
+        copies: read the prepared copy of that size, if there is one.
+
+    Raises:
+        CourseError: nothing of that name, not on this machine yet, not complete, or changed since
+            its copy was made.
+    """
+    if name == "storybook":
+        return Storybook(size=size or 64)
+    place, splits = place_of(name), splits_of(name)
     if split is not None and split not in splits:
         raise CourseError(f"{name} has no split {split!r}; {suggestion(split, splits)}")
     split = split or (splits[0] if splits else None)
-    if size is not None and prepared_place(name, split, size).is_dir():
-        return Coco(prepared_place(name, split, size))
+    if copies and size is not None and (copy := prepared_place(name, split, size)).is_dir():
+        _check_copy(copy, name, size)
+        return Coco(copy)
     return _open(name, place, split, size)
+
+
+def _check_copy(copy: Path, name: str, size: int) -> None:
+    if (copy_note(copy) or {}).get("made from") != fingerprint_of(name):
+        raise CourseError(
+            f"{name} has changed since its copy at {size} pixels was made",
+            where=str(copy),
+            fix=f"course data prepare {name} --size {size}",
+        )
 
 
 def _open(name: str, place: Path | None, split: str | None, size: int | None) -> OnDisk:

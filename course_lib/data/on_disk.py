@@ -6,15 +6,26 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from course_lib.data.fingerprint import fingerprint, of_files
 from course_lib.errors import CourseError, Problems
 from course_lib.scene import ClassTable, Scene, SceneBatch, collate
 
 __all__ = ["OnDisk", "Report", "add_error", "first_few", "grouped"]
+
+
+class Findings(NamedTuple):
+    """What reading all scenes has shown, in lines; and the files of those that cannot be read."""
+
+    problems: list[str]
+    oddities: list[str]
+    bad: list[Path]
 
 
 class OnDisk:
@@ -43,10 +54,30 @@ class OnDisk:
         """The picture file of a scene."""
         raise NotImplementedError
 
+    def files(self) -> Iterable[Path]:
+        """All files that the scenes come from, in a fixed order."""
+        return (self.where(index) for index in range(len(self)))
+
+    def belongings(self, index: int) -> tuple[Path, ...]:
+        """The files of one scene that may be moved away without harm to any other scene."""
+        return ()
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of names and sizes of all files, and of the size of the scenes."""
+        return fingerprint(self.size, of_files(self.files()))
+
     def __getitem__(self, index: int) -> Scene:
         if not 0 <= index < len(self):
             raise CourseError(f"scene {index}; there are 0 to {len(self) - 1}", where=self.name)
-        scene = self.read(index)
+        try:
+            scene = self.read(index)
+        except CourseError as error:
+            file = error.where or str(self.where(index))
+            raise CourseError(f"scene {index}: {error.what}", where=file, fix=error.fix) from None
+        except Exception as error:
+            what = f"scene {index} could not be read: {type(error).__name__}: {error}"
+            raise CourseError(what, where=str(self.where(index))) from error
         return scene if self.size is None else scene.resize(self.size, self.size)
 
     def __iter__(self) -> Iterator[Scene]:
@@ -56,12 +87,13 @@ class OnDisk:
         """The scenes with these indices (``[B]``), padded to the most objects among them."""
         return collate([self[int(index)] for index in torch.as_tensor(indices)], self.classes)
 
-    def problems(self) -> tuple[list[str], list[str]]:
+    def problems(self) -> Findings:
         """Reads every scene. What fails, and what looks odd, with file names."""
         from tqdm import tqdm
 
         failed: list[tuple[str, CourseError]] = []
         odd: list[tuple[str, CourseError]] = []
+        bad: list[Path] = []
         for index in tqdm(range(len(self)), desc=f"check {self.name}", disable=None):
             name = self.where(index).name
             with warnings.catch_warnings(record=True) as caught:
@@ -70,8 +102,9 @@ class OnDisk:
                     self.read(index)
                 except CourseError as error:
                     failed.append((name, error))
+                    bad += self.belongings(index)
             odd += [(name, CourseError(_without_path(str(w.message)))) for w in caught]
-        return grouped(failed), grouped(odd)
+        return Findings(grouped(failed), grouped(odd), bad)
 
 
 def _without_path(message: str) -> str:
@@ -88,12 +121,14 @@ class Report:
         found: what is there.
         problems: what must be mended, each with the files it concerns; empty if all is well.
         oddities: what may be right and should be looked at.
+        bad: the files of scenes that cannot be read, where they can be put aside.
     """
 
     where: str
     found: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     oddities: tuple[str, ...] = ()
+    bad: tuple[Path, ...] = ()
 
     def __str__(self) -> str:
         verdict = f"{len(self.problems)} problems" if self.problems else "no problems"

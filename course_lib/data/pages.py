@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import torch
 from torchvision import tv_tensors
 
+from course_lib.data.fingerprint import fingerprint, of_files
 from course_lib.data.on_disk import OnDisk
 from course_lib.data.pairs import load_pair
 from course_lib.scene import ClassTable, LabelMap, Scene, load_image
@@ -25,6 +28,10 @@ class Page:
     label_map: Path | None = None
     captions: tuple[str, ...] = ()
     instances: Path | None = None  # a picture that numbers the things of the label map
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return tuple(filter(None, (self.image, self.label_map, self.instances)))
 
 
 class Folder(OnDisk):
@@ -57,6 +64,20 @@ class Folder(OnDisk):
 
     def where(self, index: int) -> Path:
         return self.pages[index].image
+
+    def files(self) -> Iterable[Path]:
+        return (file for page in self.pages for file in page.files)
+
+    def belongings(self, index: int) -> tuple[Path, ...]:
+        page = self.pages[index]
+        sentences = page.image.with_suffix(".txt")
+        return (*page.files, sentences) if sentences.is_file() else page.files
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Captions belong to the scenes, too."""
+        told = (page.captions for page in self.pages)
+        return fingerprint(self.size, of_files(self.files()), *told)
 
     def read(self, index: int) -> Scene:
         page = self.pages[index]

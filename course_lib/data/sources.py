@@ -2,25 +2,97 @@
 
 from __future__ import annotations
 
-from course_lib.data.digits import Digits, Mnist, Split, find_mnist
-from course_lib.errors import CourseError, suggestion
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from course_lib.data.digits import Digits, Mnist, find_mnist
+from course_lib.data.known import open_data, splits_of
+from course_lib.data.on_disk import OnDisk
+from course_lib.data.storybook import Storybook
+from course_lib.data.storybook.world import Split
+from course_lib.data.vary import Varied
+from course_lib.errors import CourseError
 from course_lib.paths import data_dir
-from course_lib.scene import Source
+from course_lib.scene import ClassTable, SceneBatch, Source
 
-__all__ = ["SOURCES", "open_source"]
+__all__ = ["open_source"]
 
-SOURCES = ("digits", "mnist")
+BOOKS = {"storybook": (0, 4), "storybook-alone": (1, 1)}  # the fewest and the most things
+ENOUGH = 20_000  # pages with one large thing: as many as stay in memory once they are drawn
 
 
-def open_source(name: str, size: int, split: Split = "train") -> Source:
+def open_source(
+    name: str,
+    size: int,
+    split: str = "train",
+    *,
+    flip: bool = False,
+    crop_from: int | None = None,
+) -> Source:
     """The scenes of that name at ``size`` pixels.
 
+    Args:
+        name: ``digits``, ``mnist``, ``storybook``, ``storybook-alone`` (one large thing a scene),
+            a data set of the manifest, or a folder.
+        split: ``train``, ``val`` or ``test``; what has no splits is all for training.
+        flip: mirror scenes by chance. Storybook and digits need none: a digit has a right way.
+        crop_from: side in pixels from which squares are cut by chance.
+
     Raises:
-        CourseError: an unknown name, or data that is not there yet.
+        CourseError: an unknown name or split, or data that is not there yet.
     """
     if name == "digits":
-        return Digits(size, split)
+        return Digits(size, "test" if split == "test" else "train")
     if name == "mnist":
         root = data_dir()
-        return Mnist(find_mnist(root) or root / "mnist", size, split)
-    raise CourseError(f"{name!r} is no source of scenes; {suggestion(name, SOURCES)}", where="data")
+        return Mnist(
+            find_mnist(root) or root / "mnist", size, "test" if split == "test" else "train"
+        )
+    if name in BOOKS:
+        book = Storybook(size=size, things=BOOKS[name])
+        pages = book.split(cast(Split, _known_split("storybook", split)))
+        return Part(book, pages if name == "storybook" else pages[:ENOUGH])
+    source = cast(OnDisk, open_data(name, _known_split(name, split), crop_from or size))
+    return Varied(source, size, flip) if flip or crop_from else source
+
+
+def _known_split(name: str, split: str) -> str | None:
+    """What the data set itself calls that split: ``train2017``, ``training``; None for all."""
+    known = splits_of(name)
+    found = next((own for own in known if own.startswith(split)), None)
+    if found is None and (known or split != "train"):
+        raise CourseError(
+            f"{name} has no split {split!r}; it has {', '.join(known) or 'one part only, train'}",
+            where="data",
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some of a source's scenes, numbered from 0."""
+
+    source: Storybook
+    pages: range
+
+    @property
+    def name(self) -> str:
+        return self.source.name
+
+    @property
+    def classes(self) -> ClassTable:
+        return self.source.classes
+
+    @property
+    def fingerprint(self) -> str:
+        return f"{self.source.fingerprint}-{self.pages.start}-{self.pages.stop}"
+
+    def __len__(self) -> int:
+        return len(self.pages)
+
+    def batch(self, indices: Tensor) -> SceneBatch:
+        """The scenes with these indices (``[B]``) of this part."""
+        return self.source.batch(torch.as_tensor(indices) + self.pages.start)

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
 from course_lib.data.coco import Coco, write_coco
 from course_lib.data.fetch import Fetched, fetch, fetched
-from course_lib.data.folder import check_folder
-from course_lib.data.known import PAIRED, open_data, place_of, prepared_place, splits_of
+from course_lib.data.folder import BAD, check_folder
+from course_lib.data.known import (
+    NOTE,
+    PAIRED,
+    copy_note,
+    fingerprint_of,
+    open_data,
+    place_of,
+    prepared_place,
+    splits_of,
+)
 from course_lib.data.manifest import DataSet, manifest
-from course_lib.data.on_disk import OnDisk, Report
+from course_lib.data.on_disk import OnDisk, Report, first_few
 from course_lib.data.preview import sheet
 from course_lib.errors import CourseError
 from course_lib.paths import runs_dir
@@ -46,11 +56,37 @@ def _is_here(data_set: DataSet) -> bool:
     return place.is_dir() and any(place.iterdir())
 
 
-def check(name: str) -> Report:
-    """Reads a data set or your own folder from end to end, and lists all problems at once."""
+def check(name: str, *, remove_bad: bool = False) -> Report:
+    """Reads a data set or your own folder from end to end, and lists all problems at once.
+
+    Args:
+        remove_bad: puts the pictures of your own folder that cannot be read into its folder
+            ``_bad``, with their maps, and reads the rest again. Nothing is ever deleted.
+    """
+    if place_of(name) is not None and remove_bad:
+        raise CourseError(
+            "only your own folder is tidied", where=name, fix=f"course data fetch {name}"
+        )
     if name in PAIRED or name in ("mnist", "cifar10"):
         return _check_splits(name)
-    return check_folder(_existing(name))
+    report = check_folder(_existing(name))
+    if not (remove_bad and report.bad):
+        return report
+    moved = [put_aside(path, Path(report.where)) for path in report.bad]
+    report = check_folder(report.where)
+    return replace(report, found=(*report.found, f"moved to {BAD}/: {first_few(moved)}"))
+
+
+def put_aside(path: Path, folder: Path) -> str:
+    """Moves a file into ``folder/_bad``, under its old name or one with a number; returns that."""
+    name = path.relative_to(folder)
+    target, number = folder / BAD / name, 1
+    while target.exists():
+        number += 1
+        target = target.with_name(f"{name.stem}-{number}{name.suffix}")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    path.rename(target)
+    return str(target.relative_to(folder / BAD))
 
 
 def _existing(name: str) -> Path:
@@ -68,10 +104,10 @@ def _check_splits(name: str) -> Report:
         except CourseError as error:
             problems.append(f"{split}: {error}")
             continue
-        bad, odd = source.problems()
+        findings = source.problems()
         found += [f"{split}: {line}" for line in source.found]
-        problems += [f"{split}: {line}" for line in bad]
-        oddities += [f"{split}: {line}" for line in odd]
+        problems += [f"{split}: {line}" for line in findings.problems]
+        oddities += [f"{split}: {line}" for line in findings.oddities]
     return Report(str(place_of(name)), tuple(found), tuple(problems), tuple(oddities))
 
 
@@ -79,7 +115,7 @@ def prepare(name: str, size: int, split: str | None = None, *, most: int | None 
     """Resizes a data set once, so that training reads small files without decoding large ones.
 
     The copy is in COCO's format, whatever the original was, and takes its place in
-    :func:`~course_lib.data.known.open_data`.
+    :func:`~course_lib.data.known.open_data`. It is made again if the original has changed.
 
     Args:
         size: squares of this many pixels; label maps by nearest neighbour.
@@ -87,15 +123,19 @@ def prepare(name: str, size: int, split: str | None = None, *, most: int | None 
     """
     from tqdm import tqdm
 
-    source = open_data(name, split, size)
-    place = prepared_place(name, split or next(iter(splits_of(name)), None), size)
-    if place.is_dir():
+    split = split or next(iter(splits_of(name)), None)
+    place = prepared_place(name, split, size)
+    note = {"made from": fingerprint_of(name), "most": most}
+    if copy_note(place) == note:
         return Coco(place)
+    source = open_data(name, split, size, copies=False)
     part = place.with_name(place.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     count = len(source) if most is None else min(most, len(source))
     scenes = (source[index] for index in tqdm(range(count), desc=f"prepare {name}", disable=None))
     write_coco(scenes, part, "train2017", classes=source.classes)
+    (part / NOTE).write_text(json.dumps(note), "utf-8")
+    shutil.rmtree(place, ignore_errors=True)
     part.rename(place)
     return Coco(place)
 

@@ -143,6 +143,10 @@ class Source(Protocol):
     def name(self) -> str:
         """What it is called on the command line."""
 
+    @property
+    def fingerprint(self) -> str:
+        """Tells these scenes from any others: a resumed run must find the ones it began with."""
+
     def __len__(self) -> int: ...
 
     def batch(self, indices: Tensor) -> SceneBatch:

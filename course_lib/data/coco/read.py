@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,9 @@ class Coco(OnDisk):
         self.split = "" if instances else self._pick_split(split)
         paths = {k: self.folder / "annotations" / f"{k}_{self.split}.json" for k in KINDS}
         paths = {"instances": instances} if instances else paths
-        self.parts = {kind: load_json(path) for kind, path in paths.items() if path.exists()}
+        paths = {kind: path for kind, path in paths.items() if path.exists()}
+        self.parts = {kind: load_json(path) for kind, path in paths.items()}
+        self.jsons = tuple(paths.values())
         self.images: dict[int, Row] = {}
         for part in self.parts.values():
             self.images |= part.imgs
@@ -70,6 +73,9 @@ class Coco(OnDisk):
 
     def where(self, index: int) -> Path:
         return self.pictures / self.images[self.order[index]]["file_name"]
+
+    def files(self) -> Iterable[Path]:
+        return (*self.jsons, *super().files())
 
     def read(self, index: int) -> Scene:
         key, path = self.order[index], self.where(index)

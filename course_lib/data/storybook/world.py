@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from course_lib.data.fingerprint import fingerprint
 from course_lib.data.storybook.chance import Dice
 from course_lib.data.storybook.compose import compose
 from course_lib.data.storybook.palette import Look
@@ -25,7 +26,9 @@ from course_lib.scene import ClassTable, SceneBatch
 __all__ = ["Storybook"]
 
 SPLITS = {"train": (0.0, 0.8), "val": (0.8, 0.9), "test": (0.9, 1.0)}
+Split = Literal["train", "val", "test"]
 MOST_THINGS = 6
+EDITION = 1  # one more whenever a page is drawn or told differently from before
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,12 @@ class Storybook:
         key = Dice(self.seed, index, 3).state
         return draw(self.plan(index), self.look(index), self.size, caption_seed=key)
 
+    @property
+    def fingerprint(self) -> str:
+        """Of everything that its pages depend on."""
+        book = (self.seed, self.size, self.things, self.fixed_look, self.length)
+        return fingerprint(self.name, EDITION, *book)
+
     def look(self, index: int) -> Look:
         """The look of a page, without drawing it."""
         return self.fixed_look or Look.random(Dice(self.seed, index, 1))
@@ -99,7 +108,7 @@ class Storybook:
         """The layout of a page, without drawing it."""
         return compose(Dice(self.seed, index, 2), self.things, self.look(index).hour)
 
-    def split(self, name: Literal["train", "val", "test"]) -> range:
+    def split(self, name: Split) -> range:
         """The pages of a split."""
         start, end = (round(share * self.length) for share in SPLITS[name])
         return range(start, end)
