@@ -16,7 +16,7 @@ __all__ = ["DataSet", "RemoteFile", "find", "manifest", "readme"]
 
 @dataclass(frozen=True, kw_only=True)
 class RemoteFile:
-    """One file. ``bytes`` and ``md5`` are None where nobody has published them."""
+    """One file. ``bytes`` and checksums are None where nobody has published them."""
 
     name: str
     urls: tuple[str, ...] = ()  # the same file at several places, the best first
@@ -24,6 +24,7 @@ class RemoteFile:
     bytes: int | None = None
     about: str = ""  # a rough size, if the exact one is unknown
     md5: str | None = None
+    sha256: str | None = None  # or its first digits
     into: str = "."  # the folder, within that of the data set, to unpack into
     put: str = ""  # where a person has to put it
 
@@ -123,13 +124,18 @@ def _section(data_set: DataSet) -> str:
         f"## {data_set.title}\n",
         f"For {data_set.purpose}. Licence: {data_set.licence}.\n",
         f"Get it: {ways[data_set.how]}. It lies in `{data_set.folder or data_set.name}/`.\n",
-        "| file | size | md5 | from |\n| --- | --- | --- | --- |",
+        "| file | size | checksum | from |\n| --- | --- | --- | --- |",
     ]
     for file in data_set.files:
         origin = " or ".join(f"<{url}>" for url in file.urls or (file.page,))
         name = f"{file.name}, as `{file.put}`" if file.put else file.name
-        lines.append(f"| {name} | {file.size} | {file.md5 or 'unknown'} | {origin} |")
+        lines.append(f"| {name} | {file.size} | {_checksum(file)} | {origin} |")
     return "\n".join(lines) + "\n"
+
+
+def _checksum(file: RemoteFile) -> str:
+    known = f"md5 {file.md5}" if file.md5 else f"sha256 {file.sha256}..." if file.sha256 else ""
+    return known or "unknown"
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ noise, blots and mosaics.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -24,12 +25,28 @@ from course_lib.judges.spoil import blobs, clouds, gentle, noise, shuffled
 from course_lib.judges.study import block, restore, study
 from course_lib.judges.things import silhouettes
 
-__all__ = ["NAME", "SceneJudge", "confusion", "fit", "mean_iou", "report"]
+__all__ = ["NAME", "Reading", "SceneJudge", "confusion", "fit", "mean_iou", "report"]
 
 NAME = "scene_judge"
 UNLABELED = CLASSES.unlabeled
 IGNORED = 255  # in targets: pixels where no answer is better than another
 SMOOTH = (CLASSES.id("sky"), CLASSES.id("cloud"))  # smooth by nature: flat ones are no mistake
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the judge sees in pictures.
+
+    Attributes:
+        label_maps: class ids ``[B, 64, 64]``.
+        found: things and their boxes.
+        seasons, hours: places in ``SEASONS`` and ``HOURS``, ``[B]``.
+    """
+
+    label_maps: Tensor
+    found: Found
+    seasons: Tensor
+    hours: Tensor
 
 
 class SceneJudge(nn.Module):
@@ -73,28 +90,18 @@ class SceneJudge(nn.Module):
                 boxes = self.to_boxes(x)
         return self.to_map(self.fine(x)), boxes, looks
 
-    def _answers(self, pictures: Tensor) -> tuple[Tensor, ...]:
-        with torch.no_grad():
-            parts = [self(part) for part in at_size(pictures).split(64)]
-        return tuple(torch.cat(answers) for answers in zip(*parts, strict=True))
-
-    def label_map(self, pictures: Tensor) -> Tensor:
-        """The class of every pixel: pictures ``[B, 3, H, W]`` -> ids ``[B, 64, 64]``."""
-        return self._answers(pictures)[0].argmax(dim=1)
-
-    def boxes(self, pictures: Tensor) -> Found:
-        """The things that are seen, and their boxes."""
-        return find_boxes(self._answers(pictures)[1])
-
-    def looks(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """Places in ``SEASONS`` and ``HOURS``: each ``[B]``."""
-        season, hour = self._answers(pictures)[2].split([len(SEASONS), len(HOURS)], dim=1)
-        return season.argmax(dim=1), hour.argmax(dim=1)
+    @torch.no_grad()
+    def read(self, pictures: Tensor) -> Reading:
+        """All that is seen in pictures ``[B, 3, H, W]`` of any size."""
+        parts = [self(part) for part in at_size(pictures).split(64)]
+        maps, boxes, looks = (torch.cat(answers) for answers in zip(*parts, strict=True))
+        season, hour = looks.split([len(SEASONS), len(HOURS)], dim=1)
+        return Reading(maps.argmax(1), find_boxes(boxes), season.argmax(1), hour.argmax(1))
 
     @classmethod
     def load(cls, path: Path | None = None) -> SceneJudge:
         """The judge with its shipped weights, or those of ``path``."""
-        return restore(cls(), NAME, path)
+        return restore(cls, NAME, path)
 
 
 def confusion(read: Tensor, true: Tensor) -> Tensor:
@@ -204,32 +211,24 @@ def fit(pages: Pages, steps: int = 3600, batch_size: int = 16, seed: int = 0) ->
 def report(judge: SceneJudge, pages: Pages) -> dict[str, float]:
     """The judge's marks on pages it has not seen, and the share of mush it takes for something."""
     torch.manual_seed(1)
-    pictures, true = pages.pictures, pages.label_maps.long()
-    counts = confusion(judge.label_map(pictures), true).sum(0)
-    found, present = judge.boxes(pictures), pages.objects >= 0
-    season, hour = judge.looks(pictures)
+    pictures, true, present = pages.pictures, pages.label_maps.long(), pages.objects >= 0
+    seen = judge.read(pictures)
+    counts, found = confusion(seen.label_maps, true).sum(0), seen.found
+    there = Found(pages.objects, pages.boxes, present.float(), present)
+    hits = recall(found, pages.objects, pages.boxes, present)[present]
+    true_ones = recall(there, found.objects, found.boxes, found.present)[found.present]
     marks = {
         "mean IoU": mean_iou(counts),
         "pixels read right": (counts.diagonal().sum() / counts.sum()).item(),
-        "boxes found (IoU .5)": recall(found, pages.objects, pages.boxes, present)[present]
-        .float()
-        .mean()
-        .item(),
-        "boxes found that are true": 0.0,
-        "seasons read right": (season == pages.looks[:, 0]).float().mean().item(),
-        "hours read right": (hour == pages.looks[:, 1]).float().mean().item(),
+        "boxes found (IoU .5)": hits.float().mean().item(),
+        "boxes found that are true": true_ones.float().mean().item(),
+        "seasons read right": (seen.seasons == pages.looks[:, 0]).float().mean().item(),
+        "hours read right": (seen.hours == pages.looks[:, 1]).float().mean().item(),
     }
-    back = recall(
-        Found(pages.objects, pages.boxes, present.float(), present),
-        found.objects,
-        found.boxes,
-        found.present,
-    )
-    marks["boxes found that are true"] = back[found.present].float().mean().item()
     rough = ~torch.isin(true, torch.tensor(SMOOTH))
-    taken = judge.label_map(flattened(pages, pictures)) != UNLABELED
+    taken = judge.read(flattened(pages, pictures)).label_maps != UNLABELED
     marks["pixels accepted: flat colour"] = taken[rough].float().mean().item()
     for spoil in (noise, blobs, clouds, mosaic):
-        taken = judge.label_map(spoil(pictures)) != UNLABELED
+        taken = judge.read(spoil(pictures)).label_maps != UNLABELED
         marks[f"pixels accepted: {spoil.__name__}"] = taken.float().mean().item()
     return marks

@@ -54,8 +54,10 @@ def ship(network: nn.Module, name: str, marks: dict[str, float]) -> dict[str, An
     return marks
 
 
-def restore(network: Network, name: str, path: Path | None = None) -> Network:
+def restore(kind: type[Network], name: str, path: Path | None = None) -> Network:
     """The network with its shipped weights, or those of ``path``, ready to look."""
+    with torch.random.fork_rng(devices=[]):  # first weights take nothing from the caller's chance
+        network = kind()
     tensors = read_checkpoint(path or _shipped(name)).tensors
     network.load_state_dict(
         {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}

@@ -87,7 +87,7 @@ class ThingJudge(nn.Module):
     @classmethod
     def load(cls, path: Path | None = None) -> ThingJudge:
         """The judge with its shipped weights, or those of ``path``."""
-        return restore(cls(), NAME, path)
+        return restore(cls, NAME, path)
 
 
 # --- Training ---

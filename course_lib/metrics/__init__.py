@@ -1,5 +1,8 @@
-"""Scores, each with its interval, floor, ceiling and protocol."""
+"""Scores, each with its interval, floor, ceiling and protocol. They need the extra ``metrics``."""
 
+from course_lib.metrics.captions import caption_accuracy
+from course_lib.metrics.diversity import diversity
+from course_lib.metrics.frechet import fid, inception_score, kid
 from course_lib.metrics.locality import locality
 from course_lib.metrics.maps import map_iou, pixel_accuracy
 from course_lib.metrics.score import Score
@@ -9,6 +12,11 @@ from course_lib.metrics.things import box_recall, thing_recall
 __all__ = [
     "Score",
     "box_recall",
+    "caption_accuracy",
+    "diversity",
+    "fid",
+    "inception_score",
+    "kid",
     "locality",
     "map_iou",
     "pixel_accuracy",

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from course_lib.judges.pages import SIZE
 from course_lib.judges.scenes import SceneJudge, confusion, mean_iou
-from course_lib.metrics.score import Score, condition, score
+from course_lib.metrics.score import Score, condition, matched, score
 from course_lib.scene import SceneBatch
 
 __all__ = ["map_iou", "pixel_accuracy"]
@@ -39,10 +39,11 @@ def _agreement(
     wanted, reader = condition(scenes, "label_maps"), judge or SceneJudge.load()
     maps = F.interpolate(wanted[:, None].float(), size=(SIZE, SIZE), mode="nearest-exact")
     maps = maps[:, 0].long()
+    order, seen = matched(pictures, scenes), reader.read(pictures).label_maps
     return score(
-        lambda shown, order: confusion(reader.label_map(shown), maps[order]),
         lambda rows: statistic(rows.sum(0)),
-        pictures,
-        scenes.images,
+        confusion(seen, maps),
+        confusion(seen, maps[order]),
+        confusion(reader.read(scenes.images).label_maps, maps),
         protocol=f"{what}, read by scene_judge at {SIZE} px; bootstrap over pictures",
     )

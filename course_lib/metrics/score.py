@@ -14,7 +14,16 @@ from course_lib.data.storybook import CLASSES
 from course_lib.errors import CourseError
 from course_lib.scene import SceneBatch
 
-__all__ = ["Score", "bootstrap", "condition", "enough", "fixed_chance", "score", "wilson"]
+__all__ = [
+    "Score",
+    "bootstrap",
+    "condition",
+    "enough",
+    "fixed_chance",
+    "matched",
+    "score",
+    "wilson",
+]
 
 DRAWS = 200  # of the bootstrap
 
@@ -103,36 +112,30 @@ def fixed_chance() -> Iterator[None]:
 
 
 def score(
-    measure: Callable[[Tensor, Tensor], Tensor],
     statistic: Callable[[Tensor], float],
-    pictures: Tensor,
-    real: Tensor,
-    *,
+    rows: Tensor,
+    floor: Tensor,
+    ceiling: Tensor,
     protocol: str,
-    least: int = 50,
 ) -> Score:
-    """Any measure of how well pictures fit their conditions, with floor and ceiling.
+    """The score of ``statistic``, which makes a value of a row for each picture.
 
     Args:
-        measure: pictures ``[N, 3, H, W]`` and which condition belongs to each ``[N]`` -> a row for
-            each picture, ``[N, ...]``.
-        statistic: rows -> the value.
-        real: the real pictures of the conditions, in their order.
-        least: how many pictures are needed.
+        rows: ``[N, ...]``, of the pictures and their conditions.
+        floor: of the pictures and shuffled conditions.
+        ceiling: of the conditions' real pictures.
     """
+    interval = bootstrap(statistic, rows)
+    ends = statistic(floor), statistic(ceiling)
+    return Score(statistic(rows), interval, len(rows), *ends, protocol)
+
+
+def matched(pictures: Tensor, scenes: SceneBatch, least: int = 50) -> Tensor:
+    """Checks that each scene has a picture, and there are enough; returns the floor's order."""
     enough(len(pictures), least, "this score")
-    if len(pictures) != len(real):
-        raise CourseError(f"{len(pictures)} pictures for {len(real)} scenes", where="pictures")
-    own = torch.arange(len(pictures))
-    rows = measure(pictures, own)
-    return Score(
-        statistic(rows),
-        bootstrap(statistic, rows),
-        len(pictures),
-        statistic(measure(pictures, shuffled(len(pictures)))),
-        statistic(measure(real, own)),
-        protocol,
-    )
+    if len(pictures) != len(scenes):
+        raise CourseError(f"{len(pictures)} pictures for {len(scenes)} scenes", where="pictures")
+    return shuffled(len(pictures))
 
 
 def condition(scenes: SceneBatch, name: str) -> Tensor:

@@ -2,12 +2,17 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 
-from course_lib.data.storybook import CLASSES, Storybook
+from course_lib.data.storybook import CLASSES, COLOURS, THINGS, Storybook
+from course_lib.errors import CourseError
 from course_lib.judges.boxes import Found, box_loss, find_boxes, recall
+from course_lib.judges.captions import CaptionJudge, View, claims_of, holds
 from course_lib.judges.pages import SIZE, draw_pages
 from course_lib.judges.scenes import (
     UNLABELED,
@@ -118,21 +123,21 @@ def test_crops_show_what_is_in_the_box():
 
 
 def test_maps_and_looks_are_read_right(scene_judge, pages):
-    counts = confusion(scene_judge.label_map(pages.pictures), pages.label_maps.long())
-    assert mean_iou(counts.sum(0)) >= 0.92
-    _, hours = scene_judge.looks(pages.pictures)
-    assert share(hours == pages.looks[:, 1]) >= 0.97
+    seen = scene_judge.read(pages.pictures)
+    counts = confusion(seen.label_maps, pages.label_maps.long()).sum(0)
+    assert mean_iou(counts) >= 0.93
+    assert share(seen.hours == pages.looks[:, 1]) >= 0.97
 
 
 @pytest.mark.parametrize("spoil", [noise, blobs, mosaic], ids=lambda spoil: spoil.__name__)
 def test_mush_is_no_stuff(scene_judge, pages, spoil):
     torch.manual_seed(0)
-    assert share(scene_judge.label_map(spoil(pages.pictures)) != UNLABELED) <= 0.10
+    assert share(scene_judge.read(spoil(pages.pictures)).label_maps != UNLABELED) <= 0.10
 
 
 def test_flat_colour_is_no_stuff(scene_judge, pages):
     """The sky may be flat; grass, sand, water and things may not."""
-    flat = scene_judge.label_map(flattened(pages, pages.pictures))
+    flat = scene_judge.read(flattened(pages, pages.pictures)).label_maps
     rough = ~torch.isin(pages.label_maps, torch.tensor([CLASSES.id("sky"), CLASSES.id("cloud")]))
     assert share((flat != UNLABELED)[rough]) <= 0.10
 
@@ -158,7 +163,7 @@ def test_studied_pictures_are_spoiled_where_their_targets_say_so(pages):
 
 
 def test_boxes_are_found(scene_judge, pages):
-    present, found = pages.objects >= 0, scene_judge.boxes(pages.pictures)
+    present, found = pages.objects >= 0, scene_judge.read(pages.pictures).found
     hits = recall(found, pages.objects, pages.boxes, present)
     assert share(hits[present]) >= 0.93
     real = Found(pages.objects, pages.boxes, present.float(), present)
@@ -202,6 +207,76 @@ def test_recall_by_hand():
     found = Found(torch.tensor([[cat, sun, sun]]), shifted, torch.ones(1, 3), present)
     assert recall(found, objects, boxes, present).tolist() == [[True, False, False]]
     assert recall(found, objects, boxes, present, overlap=0.61).sum() == 0
+
+
+# --- captions ---
+
+
+def test_true_captions_are_true_and_others_mostly_not(scene_judge, thing_judge):
+    world, judge = Storybook(seed=SEED), CaptionJudge(scene_judge, thing_judge)
+    batch = world.batch(torch.arange(120))
+    views = judge.see(batch.images)
+    for number in range(5):
+        told = [claims_of(texts[number]) for texts in batch.captions]
+        right = [
+            holds(claim, view) for view, said in zip(views, told, strict=True) for claim in said
+        ]
+        other = told[1:] + told[:1]
+        wrong = [
+            holds(claim, view) for view, said in zip(views, other, strict=True) for claim in said
+        ]
+        assert np.mean(right) >= 0.95
+        assert np.mean(wrong) <= 0.45
+
+
+def test_a_verdict_names_the_claim_that_is_wrong(scene_judge, thing_judge):
+    """A red boat is no blue boat, so it is no blue boat on the water."""
+    world = Storybook(seed=SEED, things=(1, 1))
+    scene = next(s for s in world if s.things[0].name == "boat" and s.things[0].colour == "red")
+    picture = scene.image[None].float() / 127.5 - 1
+    judge = CaptionJudge(scene_judge, thing_judge)
+    (verdicts,) = judge.verdicts(picture, ["a blue boat on the water"])
+    assert [(claim.attribute, ok) for claim, ok in verdicts] == [
+        ("thing", True), ("colour", False), ("place", False),
+    ]  # fmt: skip
+    (verdicts,) = judge.verdicts(picture, ["a red boat on the water"])
+    assert all(ok for _, ok in verdicts)
+
+
+def seen(index):
+    """What is truly to be seen on a page."""
+    scene = Storybook(seed=SEED)[index]
+    stuff = {name: float((scene.ids == CLASSES.id(name)).mean()) for name in CLASSES.stuff}
+    return scene, View(scene.sights, stuff, scene.look.season, scene.look.hour)
+
+
+def test_every_claim_of_a_true_caption_holds_of_what_is_truly_there():
+    for index in range(60):
+        scene, view = seen(index)
+        for caption in scene.captions:
+            wrong = [claim for claim in claims_of(caption) if not holds(claim, view)]
+            assert not wrong, (caption, wrong)
+
+
+@given(index=st.integers(0, 40), colour=st.sampled_from(list(COLOURS)))
+def test_a_changed_word_is_a_lie(index, colour):
+    scene, view = seen(index)
+    for sight in scene.sights:
+        told = [claim for claim in claims_of(f"a {colour} {sight.name}") if not holds(claim, view)]
+        same = [other for other in scene.sights if other.name == sight.name]
+        assert bool(told) == (colour not in {other.colour for other in same})
+        number = "three" if len(same) != 3 else "two"
+        count = claims_of(f"{number} {THINGS[sight.name].plural}")[-1]
+        assert count.attribute == "count" and not holds(count, view)
+
+
+@pytest.mark.parametrize("caption", ["a red hose", "hello", "on the left", "a cat eats a bird"])
+def test_a_caption_in_other_words_is_refused_with_the_place(caption):
+    with pytest.raises(CourseError, match="cannot read"):
+        claims_of(caption)
+
+
+# --- what judges study ---
 
 
 def test_gentle_keeps_and_rough_destroys(pages):

@@ -68,6 +68,7 @@ def test_ratio_of_known_variances():
     wanted = (0.01 * 48 / 49 + LEVEL**2) / (0.04 * 48 / 49 + LEVEL**2)
     assert made["grass"].value == pytest.approx(wanted, rel=0.03)
     assert made["grass"].ceiling == pytest.approx(1, abs=0.05)
+    assert made["grass"].floor == pytest.approx(LEVEL**2 / (0.04 * 48 / 49 + LEVEL**2), rel=0.03)
     low, high = made["grass"].interval
     assert low <= made["grass"].value <= high
 
