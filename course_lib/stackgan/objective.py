@@ -1,0 +1,322 @@
+"""StackGAN's game: a discriminator that hears the caption, and two generators one after the other.
+
+Zhang et al. 2017, sections 3.2 to 3.4. D gets three kinds of pairs (Reed et al. 2016, "matching
+aware"): real pictures with their captions are right; real pictures with *wrong* captions, and fakes
+with the captions that they were painted from, are not. Without the second kind D could ignore
+the caption, and so could G. Which captions are wrong decides what D listens to: another picture's
+caption nearly always has another colour and another ground, so D needs not look at shapes; one that
+differs in a single word makes it look there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Literal, get_args
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from course_lib.errors import Problems
+from course_lib.objective import Objective, Player, Step, TrainConfig, check_adam, draw
+from course_lib.painter import noise
+from course_lib.scene import SceneBatch, Source
+from course_lib.stackgan.networks import Discriminator, StageOne, StageTwo
+from course_lib.storage.checkpoint import part, read_checkpoint
+from course_lib.text.encoder import EMBEDDING, TextEncoder
+from course_lib.text.objective import captions_of, pick
+from course_lib.text.vocabulary import swapped
+
+__all__ = [
+    "StackGANConfig",
+    "StackGANObjective",
+    "kl_to_normal",
+    "matching_aware",
+    "r1_penalty",
+    "stage_one",
+    "stage_two",
+]
+
+Wrong = Literal["shuffled", "swapped", "nearest"]
+SHARED = ("sketch", "embed_dim", "z_dim", "width_1", "rectified", "norm_last")  # by both stages
+
+
+@dataclass(frozen=True)
+class StackGANConfig(TrainConfig):
+    """The defaults are those of the version whose tables are published, in both stages.
+
+    Its sizes and training are the paper's; two weights that it leaves open (``kl`` and the wrong
+    captions' share of D's loss) are those of the authors' PyTorch program.
+    """
+
+    stage: Literal[1, 2] = 1  # 1 sketches, 2 mends the sketch and doubles its size twice
+    data: str = "flowers"  # scenes with captions
+    size: int = 0  # side of a picture in pixels; 0 for the stage's own: 64, then 256
+    sketch: int = 64  # side of Stage I's picture in pixels, which Stage II gets
+    rounds: int = 10_900  # 100 epochs of 7,034 flowers
+    batch_size: int = 64  # scenes a round
+    encoder: str = ""  # file or folder of a `course train text` run; empty: the shipped encoder
+    stage_one: str = ""  # Stage II only: file or folder of the Stage-I run; empty: the shipped one
+    z_dim: int = 100  # length of the noise
+    embed_dim: int = 128  # length of a caption's code, in G and in D
+    width_1: int = 1824  # channels of Stage I's first map; published: 8 (embed_dim + z_dim)
+    width_2: int = 512  # channels of the sketch as Stage II encodes it
+    width_d: int = 512  # channels of D's last map
+    rectified: bool = True  # the published ReLU on mean and log variance of a caption's code
+    logvar: float = 0.0  # where the log variance begins; -4 is a spread of 0.14
+    norm_last: bool = True  # the published batch norm before G's tanh
+    norm_d: bool = True  # the published batch norm in D
+    wrong: tuple[Wrong, ...] = ("shuffled",)  # wrong captions: shuffled, swapped word, nearest
+    kl: float = 2.0  # weight of the codes' divergence from the normal distribution
+    r1: float = 0.0  # weight gamma of the R1 penalty; 0 for none
+    r1_every: int = 8  # rounds between two R1 penalties, each r1_every times as heavy
+    ema: float = 0.0  # the paper samples from the last weights
+    lr_g: float = 2e-4  # Adam's step sizes
+    lr_d: float = 2e-4
+    betas: tuple[float, float] = (0.5, 0.999)  # Adam's memory
+
+    def __post_init__(self) -> None:
+        if self.size == 0:
+            object.__setattr__(self, "size", 256 if self.stage == 2 else self.sketch)
+        if self.stage == 1:  # Stage I's picture is the sketch
+            object.__setattr__(self, "sketch", self.size)
+        super().__post_init__()
+
+    @property
+    def variant(self) -> str:
+        """Each stage is a run of its own."""
+        return f"stage{self.stage}"
+
+    def check(self, problems: Problems) -> None:
+        super().check(problems)
+        problems.check(self.stage in (1, 2), f"stage is {self.stage!r}, there are 1 and 2")
+        for name in ("size", "sketch"):
+            value = getattr(self, name)
+            power = isinstance(value, int) and value >= 16 and value & (value - 1) == 0
+            problems.check(power, f"{name} is {value}, it must be a power of two from 16")
+        problems.check(
+            self.stage == 1 or self.size > self.sketch // 2,
+            f"size is {self.size}, Stage II cannot be smaller than its sketch of {self.sketch}",
+        )
+        for name in ("z_dim", "embed_dim", "width_1", "width_2", "width_d", "r1_every"):
+            value = getattr(self, name)
+            whole = isinstance(value, int) and value >= 1
+            problems.check(whole, f"{name} is {value}, it must be a whole number of at least 1")
+        known = get_args(Wrong)
+        problems.check(
+            len(self.wrong) > 0 and set(self.wrong) <= set(known),
+            f"wrong is {self.wrong}: one or more of {', '.join(known)}",
+        )
+        problems.check(
+            self.batch_size >= 2, f"batch_size is {self.batch_size}; wrong captions need 2 scenes"
+        )
+        problems.check(
+            not (self.r1 and self.norm_d),
+            "r1 looks at one picture at a time, batch norm mixes them",
+            "norm_d=false",
+        )
+        for name in ("kl", "r1"):
+            value = getattr(self, name)
+            problems.check(value >= 0, f"{name} is {value}, it must not be negative")
+        check_adam(problems, "lr_g", self.lr_g, self.betas)
+        check_adam(problems, "lr_d", self.lr_d, self.betas)
+
+
+# --- The losses ---
+
+
+def matching_aware(right: Tensor, wrong: list[Tensor], fake: Tensor) -> Tensor:
+    """``-log D(x, t) - 1/2 [log(1 - D(x, t')) + log(1 - D(G(z, t), t))]`` (section 3.3).
+
+    Args:
+        right, fake: logits ``[B]`` of real pictures and of fakes, with their captions.
+        wrong: logits of the real pictures with wrong captions, a ``[B]`` for each kind of wrong.
+    """
+    mismatched = torch.stack([F.softplus(logits).mean() for logits in wrong]).mean()
+    return F.softplus(-right).mean() + (mismatched + F.softplus(fake).mean()) / 2
+
+
+def kl_to_normal(mu: Tensor, logvar: Tensor) -> Tensor:
+    """``KL(N(mu, exp(logvar)) || N(0, 1))``, the mean over all numbers of a code (eq. 2)."""
+    return (mu.square() + logvar.exp() - logvar - 1).mean() / 2
+
+
+def r1_penalty(discriminator: Discriminator, real: Tensor, text: Tensor) -> Tensor:
+    """``1/2 E |dD(x, t)/dx|^2`` on real pictures with their captions, always in float32."""
+    with torch.autocast(real.device.type, enabled=False):
+        real = real.detach().float().requires_grad_(True)
+        logits = discriminator.logits(real, text.float())
+        (gradient,) = torch.autograd.grad(logits.sum(), real, create_graph=True)
+    return gradient.square().sum(dim=(1, 2, 3)).mean() / 2
+
+
+# --- The networks of a configuration ---
+
+
+def stage_one(config: StackGANConfig) -> StageOne:
+    """Stage I's generator."""
+    return StageOne(
+        EMBEDDING,
+        config.embed_dim,
+        config.z_dim,
+        config.width_1,
+        config.sketch,
+        rectified=config.rectified,
+        logvar=config.logvar,
+        norm_last=config.norm_last,
+    )
+
+
+def stage_two(config: StackGANConfig) -> StageTwo:
+    """Stage II's generator."""
+    return StageTwo(
+        EMBEDDING,
+        config.embed_dim,
+        config.width_2,
+        config.size,
+        config.sketch,
+        rectified=config.rectified,
+        logvar=config.logvar,
+        norm_last=config.norm_last,
+    )
+
+
+def trained(config: StackGANConfig) -> tuple[TextEncoder, StageOne]:
+    """Encoder and generator of the Stage-I run on which Stage II builds.
+
+    Raises:
+        CourseError: a run whose networks are not those of ``config``, with all differences.
+    """
+    path = Path(config.stage_one or str(resources.files("course_lib") / "weights" / "stackgan"))
+    path = path / "painter.safetensors" if path.is_dir() else path.with_suffix(".safetensors")
+    checkpoint = read_checkpoint(path, kind="stackgan")
+    before = StackGANConfig.from_json(checkpoint.header["config"])
+    with Problems(f"Stage I of {path}") as problems:
+        for name in SHARED:
+            own, asked = getattr(before, name), getattr(config, name)
+            problems.check(own == asked, f"{name} is {own} there and {asked} here", "the same")
+    network = stage_one(before)
+    network.load_state_dict(part(checkpoint.tensors, "G" if before.stage == 1 else "stage_1"))
+    return TextEncoder.from_weights(part(checkpoint.tensors, "encoder")), network
+
+
+# --- The game ---
+
+
+class StackGANObjective(Objective):
+    """One round: D learns which pictures fit which captions, then G learns to convince it.
+
+    In Stage II the generator of Stage I is frozen and in evaluation mode: what it paints for a
+    caption does not depend on the other captions of the batch.
+    """
+
+    kind = "stackgan"
+
+    config: StackGANConfig
+
+    def __init__(self, config: StackGANConfig) -> None:
+        super().__init__(config)
+        self.generator: StageOne | StageTwo
+        if config.stage == 1:
+            self.encoder = TextEncoder.load(Path(config.encoder) if config.encoder else None)
+            self.generator = stage_one(config)
+            self.frozen = {"encoder": self.encoder}
+        else:
+            self.encoder, self.sketcher = trained(config)
+            self.generator = stage_two(config)
+            self.frozen = {"encoder": self.encoder, "stage_1": self.sketcher}
+        self.discriminator = Discriminator(
+            EMBEDDING, config.embed_dim, config.width_d, config.size, norm=config.norm_d
+        )
+        for network in (self.generator, self.discriminator):
+            network.to(memory_format=torch.channels_last)  # the faster order for convolutions
+        self.players = {
+            "D": Player(self.discriminator, config.lr_d, config.betas),
+            "G": Player(self.generator, config.lr_g, config.betas, averaged=True),
+        }
+        self.shown: tuple[str, ...] = ()
+
+    def prepare(self, source: Source) -> None:
+        first = captions_of(source.batch(torch.arange(min(8, len(source)))))
+        self.shown = tuple(several[0] for several in first)
+
+    def round(self, scenes: SceneBatch, step: Step) -> None:
+        captions = pick(captions_of(scenes))
+        text = self.read(captions)  # [B, 1024]
+        real = scenes.images.contiguous(memory_format=torch.channels_last)
+        fake, mu, logvar = self.paint(self.generator, text)
+
+        compare, look = self.discriminator.compare, self.discriminator.look
+        seen = look(real)  # once for all captions
+        right = compare(seen, text).flatten().float()
+        wrong = [compare(seen, t).flatten().float() for t in self.mismatched(captions, text)]
+        made = compare(look(fake.detach()), text).flatten().float()
+        loss = matching_aware(right, wrong, made) + self.penalty(real, text, step.round)
+        heard = torch.stack([(right > w).float().mean() for w in wrong])
+        step("D", loss, real=right.mean(), fake=made.mean(), heard=heard.mean())
+
+        divergence = kl_to_normal(mu.float(), logvar.float())
+        convinced = F.softplus(-self.discriminator.logits(fake, text).float()).mean()
+        step("G", convinced + self.config.kl * divergence, kl=divergence)
+
+    @torch.no_grad()
+    def read(self, captions: list[str]) -> Tensor:
+        """The captions' embeddings: ``[B, 1024]``."""
+        return self.encoder(captions).float()
+
+    def paint(self, generator: nn.Module, text: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """New pictures for these embeddings, with mean and log variance of their codes."""
+
+        def normal(length: int) -> Tensor:
+            return draw(torch.randn, len(text), length).to(text.device)
+
+        z, epsilon = normal(self.config.z_dim), normal(self.config.embed_dim)
+        if self.config.stage == 1:
+            return generator(text, z, epsilon)
+        with torch.no_grad():
+            sketch, _, _ = self.sketcher(text, z, normal(self.config.embed_dim))
+        return generator(text, sketch, epsilon)
+
+    def mismatched(self, captions: list[str], text: Tensor) -> list[Tensor]:
+        """Embeddings of wrong captions for the same pictures, ``[B, 1024]`` for each kind."""
+        kinds = []
+        for kind in self.config.wrong:
+            if kind == "swapped":
+                chances = torch.rand(len(captions)).tolist()
+                words = self.encoder.vocabulary
+                pairs = zip(captions, chances, strict=True)
+                kinds.append(self.read([swapped(text, words, chance) for text, chance in pairs]))
+            elif kind == "nearest":
+                far = torch.cdist(text, text).masked_fill(
+                    _same(captions).to(text.device), torch.inf
+                )
+                kinds.append(text[far.argmin(dim=1)])
+            else:
+                kinds.append(text.roll(1, 0))  # everybody gets the neighbour's
+        return kinds
+
+    def penalty(self, real: Tensor, text: Tensor, round: int) -> Tensor | float:
+        """R1 where it is due: "lazy", seldom and heavier for it."""
+        config = self.config
+        if not config.r1 or round % config.r1_every:
+            return 0.0
+        return config.r1 * config.r1_every * r1_penalty(self.discriminator, real, text)
+
+    @torch.no_grad()
+    def preview(self, players: Mapping[str, nn.Module]) -> Tensor:
+        """For each of eight captions a row of eight pictures."""
+        device = next(players["G"].parameters()).device
+        text = self.encoder(list(self.shown)).repeat_interleave(8, 0)  # [64, 1024]
+        z = noise(0, len(text), self.config.z_dim).to(device)
+        mean = torch.zeros(len(text), self.config.embed_dim, device=device)  # the code itself
+        if self.config.stage == 1:
+            return players["G"](text, z, mean)[0]
+        return players["G"](text, self.sketcher(text, z, mean)[0], mean)[0]
+
+
+def _same(captions: list[str]) -> Tensor:
+    """Which captions are the same, ``[B, B]``."""
+    return torch.tensor([[a == b for b in captions] for a in captions])

@@ -1,0 +1,1 @@
+"""Captions to embeddings: reading sentences, the words that are known, the encoder."""

@@ -1,0 +1,92 @@
+"""The words that an encoder was trained on, and which of them may stand for one another."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+__all__ = ["Vocabulary", "swapped", "words_of"]
+
+WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")  # letters and digits of any language
+VOWELS = "aeiou"
+
+
+def words_of(caption: str) -> list[str]:
+    """The words of a caption in small letters: ``"A cat's tail."`` -> ``["a", "cat's", "tail"]``."""
+    return WORD.findall(caption.lower())
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Known words, and what each can be exchanged for.
+
+    Attributes:
+        words: all words, the most frequent first.
+        swaps: for a word, those that stood in its place in a sentence that is otherwise the same:
+            ``"red"`` and ``"blue"``, if captions said "a red car" and "a blue car". Nobody has to
+            tell which words are colours.
+    """
+
+    words: tuple[str, ...]
+    swaps: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, captions: Iterable[str]) -> Vocabulary:
+        """The words of these captions, and their exchanges."""
+        known = [words_of(caption) for caption in dict.fromkeys(captions)]
+        counts = Counter(word for words in known for word in words)
+        ordered = sorted(counts, key=lambda word: (-counts[word], word))
+        return cls(tuple(ordered), exchanges(known))
+
+    def unknown(self, caption: str) -> dict[str, str]:
+        """The caption's words that are not known, each with the nearest known one or ``""``."""
+        missing = [word for word in dict.fromkeys(words_of(caption)) if word not in self.words]
+        nearest = {w: difflib.get_close_matches(w, self.words, n=1) for w in missing}
+        return {word: found[0] if found else "" for word, found in nearest.items()}
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over all words and exchanges."""
+        return hashlib.sha256(json.dumps([self.words, self.swaps]).encode()).hexdigest()
+
+
+def exchanges(captions: Sequence[Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    """Words that stood in the same place of two captions which differ in nothing else."""
+    places: defaultdict[tuple[tuple[str, ...], ...], set[str]] = defaultdict(set)
+    for words in captions:
+        plain = ["a" if word == "an" else word for word in words]
+        for place, word in enumerate(plain):
+            places[tuple(plain[:place]), tuple(plain[place + 1 :])].add(word)
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for group in places.values():
+        for word in group:
+            found[word] |= group - {word}
+    return {word: tuple(sorted(others)) for word, others in sorted(found.items()) if others}
+
+
+def swapped(caption: str, vocabulary: Vocabulary, chance: float) -> str:
+    """The caption with one word exchanged, so that it is nearly right, and wrong.
+
+    All captions that are one exchange away are equally likely, so a word with many alternatives,
+    which says much, is exchanged more often than one with few.
+
+    Args:
+        chance: from 0 to 1, which of them.
+
+    Returns:
+        The caption itself if no word of it can be exchanged.
+    """
+    words = words_of(caption)
+    options = [(k, other) for k, word in enumerate(words) for other in vocabulary.swaps.get(word, ())]
+    if not options:
+        return caption
+    place, other = options[min(int(chance * len(options)), len(options) - 1)]
+    words[place] = other
+    if place and words[place - 1] in ("a", "an"):
+        words[place - 1] = "an" if other[0] in VOWELS else "a"
+    return " ".join(words)
