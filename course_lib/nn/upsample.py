@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["doubling_kernel", "upsample_conv"]
+__all__ = ["as_one", "doubling_kernel", "upsample_conv"]
 
 
 def doubling_kernel(kernel: Tensor) -> Tensor:
@@ -40,6 +40,11 @@ def upsample_conv(up: nn.UpsamplingNearest2d, conv: nn.Conv2d, x: Tensor) -> Ten
     """
     if not pays(x) or watched(up) or watched(conv):
         return conv(up(x))
+    return as_one(conv, x)
+
+
+def as_one(conv: nn.Conv2d, x: Tensor) -> Tensor:
+    """Doubling and ``conv`` as one transposed convolution."""
     return F.conv_transpose2d(x, doubling_kernel(conv.weight), conv.bias, stride=2, padding=1)
 
 
@@ -52,4 +57,6 @@ def pays(x: Tensor) -> bool:
 
 
 def watched(layer: nn.Module) -> bool:
-    return bool(layer._forward_hooks or layer._forward_pre_hooks)
+    """Whether hooks wait for this layer to run, or for its gradients."""
+    ahead = layer._forward_hooks or layer._forward_pre_hooks
+    return bool(ahead or layer._backward_hooks or layer._backward_pre_hooks)
