@@ -1,7 +1,8 @@
-"""Ctrl-C asks for the end of the round; a second one ends at once."""
+"""Ctrl-C and SIGTERM ask for the end of the round; a second one ends at once."""
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
 from types import FrameType, TracebackType
@@ -9,28 +10,33 @@ from typing import Any
 
 __all__ = ["Interrupt"]
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)  # Ctrl-C and a notebook's stop button; a batch system
+
 
 class Interrupt:
-    """Inside its ``with`` block the first interrupt sets :attr:`asked`, the second raises.
+    """Inside its ``with`` block the first signal sets :attr:`asked`, the second raises.
 
     So D and G are never left half a round apart. Python delivers signals to the main thread only;
-    in any other thread nothing is installed.
+    in any other thread nothing is installed. A signal that is ignored (``nohup``) stays ignored.
     """
 
     def __init__(self) -> None:
         self.asked = False
-        self._before: Any = None
+        self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Interrupt:
         if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, self._on_signal)
+            for number in SIGNALS:
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._on_signal)
         return self
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
-        print("stopping after this round; once more stops at once", flush=True)
+        with contextlib.suppress(RuntimeError):  # the signal came while something was being printed
+            print("stopping after this round; once more stops at once", flush=True)
 
     def __exit__(
         self,
@@ -38,5 +44,5 @@ class Interrupt:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
+        for number, handler in self._before.items():  # None: it was not set by Python
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
-import torch
-
-from course_lib.errors import CourseError
+from course_lib.memory.plan import check_batch, plan_memory
+from course_lib.memory.spare import squeezed
 from course_lib.objective import Objective
 from course_lib.scene import Source
-from course_lib.training.device import pick_device
+from course_lib.storage.folder import RunFolder
 from course_lib.training.history import History
 from course_lib.training.interrupt import Interrupt
-from course_lib.training.order import batch_indices
+from course_lib.training.loading import SceneLoader
+from course_lib.training.processes import any_of, is_first, join, part_of
 from course_lib.training.progress import Progress
-from course_lib.training.state import TrainingState
+from course_lib.training.rescue import rescue
+from course_lib.training.state import Score, TrainingState
 from course_lib.training.step import OptimiserStep
 
 __all__ = ["train"]
@@ -25,7 +27,8 @@ def train(
     source: Source,
     folder: str | Path,
     *,
-    resume: bool = True,
+    resume: bool | str | Path = True,
+    score: Score | None = None,
     show: bool = True,
 ) -> History:
     """Plays ``objective`` on scenes of ``source`` until ``config.rounds`` rounds are played.
@@ -39,7 +42,10 @@ def train(
         objective: the game and its players.
         source: where scenes come from.
         folder: where the run lives.
-        resume: go on from ``folder/last.safetensors`` if it is there; else start anew.
+        resume: go on from ``folder/last.safetensors`` if it is there (True), from another
+            checkpoint or another run's folder (a path), or begin anew (False).
+        score: how good the painter is, from the modules to sample with; higher is better. Asked at
+            every save; the best painter is kept as ``folder/best.safetensors``.
         show: say what happens, and in a notebook show the latest sample grid in place.
 
     Returns:
@@ -48,38 +54,35 @@ def train(
     Raises:
         CourseError: too few scenes, a checkpoint of another run, or a loss that is not finite.
     """
-    config, folder = objective.config, Path(folder)
-    if len(source) < config.batch_size:
-        raise CourseError(
-            f"{len(source)} scenes are fewer than batch_size {config.batch_size}: no batch",
-            where=source.name,
-            fix=f"batch_size={len(source)} or less",
-        )
-    device = pick_device(config.device)
+    device, folder = join(objective), Path(folder)
+    objective.prepare(source)
+    config = objective.config = plan_memory(objective, source, device)
+    check_batch(objective)
+    loader = SceneLoader(source, config, device, part_of(config.batch_size))
     state = TrainingState(objective, device)
-    if resume:
-        state.resume(folder)
     step = OptimiserStep(state)
 
-    with Interrupt() as interrupt, Progress(state, folder, show) as progress:
-        if show and state.round >= config.rounds:
-            progress.say_finished()
-        while state.round < config.rounds and not interrupt.asked:
-            indices = batch_indices(len(source), config.batch_size, config.seed, state.round)
-            scenes = source.batch(indices).to(device)
-            state.set_learning_rates()
-            # No cache: D's weights change within the round, and G must play against the new ones.
-            low = config.precision == "bf16"
-            with torch.autocast(device.type, torch.bfloat16, enabled=low, cache_enabled=False):
-                objective.round(scenes, step)
-            state.finish_round(step.collect())
+    with RunFolder(folder, writes=is_first()) as run, closing(loader), rescue(state, run, loader):
+        state.begin(run, source, resume)
+        with (
+            Interrupt() as interrupt,
+            Progress(state, folder, show) as progress,
+            squeezed(objective, config),
+        ):
+            if show and state.round >= config.rounds:
+                progress.say_finished()
+            while state.round < config.rounds and not any_of(interrupt.asked):
+                scenes = loader.round(state.round).to(device)
+                state.set_learning_rates()
+                state.finish_round(step.play(scenes))
 
-            last = state.round == config.rounds or interrupt.asked
-            if last or state.round % config.save_every == 0:
-                state.save(folder)
-            progress.update(samples=last or state.round % config.sample_every == 0)
+                last = state.round == config.rounds or interrupt.asked
+                if last or state.save_is_due():
+                    state.save(run, score)
+                state.keep_milestone(run)
+                progress.update(samples=last or state.round % config.sample_every == 0)
 
-        if state.saved_round != state.round:  # an interrupt that came late in its round
-            state.save(folder)
-    state.save_painter(folder)
+            if state.saved_round != state.round:  # an interrupt that came late in its round
+                state.save(run, score)
+            run.save_painter(state.painter())
     return state.history
