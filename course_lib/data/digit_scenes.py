@@ -1,0 +1,186 @@
+"""MNIST-ONE and MNIST-TWO: one digit or two, anywhere on a canvas, and the true masks.
+
+Yang et al.: LR-GAN, ICLR 2017, section 4.1: digits of random size at random places, black or white
+on a random grey. The authors' files are gone and the script was never released, so canvases are
+composed here, each a function of the seed and of its index. The digits are scikit-learn's or
+MNIST's. ``clouds`` instead of ``grey`` makes it harder: coloured digits on a sky of soft colours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from course_lib.data.digits import Digits, Mnist
+from course_lib.data.tables import table_of
+from course_lib.errors import Problems, check_seed
+from course_lib.scene import SceneBatch
+
+__all__ = ["DIGIT_CLASSES", "Canvases", "DigitScenes", "Look", "compose", "tight"]
+
+Look = Literal["grey", "clouds"]
+LOOKS = get_args(Look)
+DIGIT_CLASSES = table_of(
+    [*("zero one two three four".split()), *("five six seven eight nine".split())]
+)
+SIDES = {1: (0.44, 0.63), 2: (0.40, 0.50)}  # of a digit, as a share of the canvas
+TRIES = 16  # places that are tried for the second digit
+
+
+@dataclass(frozen=True)
+class Canvases:
+    """Canvases with all that is known of them; ``O`` digits each.
+
+    Attributes:
+        images: ``[N, C, H, W]`` in [0, 1].
+        masks: ``[N, O, H, W]`` in [0, 1]: how much of a pixel is covered by that digit's ink.
+        boxes: ``[N, O, 4]``, the square each digit was pasted into: corners as fractions.
+    """
+
+    images: Tensor
+    masks: Tensor
+    boxes: Tensor
+
+
+def tight(digits: Digits | Mnist) -> Tensor:
+    """The ink of digits without their margin: ``[N, 1, h, w]`` in [0, 1]."""
+    margin = 5 if digits.name == "mnist" else 3  # of 32 pixels
+    cut = digits.images[..., margin : 32 - margin, margin : 32 - margin]
+    return (cut + 1) / 2
+
+
+def compose(ink: Tensor, size: int, look: Look, chance: torch.Generator) -> Canvases:
+    """Pastes ink on canvases, each picture its own.
+
+    Args:
+        ink: ``[N, O, h, w]`` in [0, 1], one or two digits for every canvas.
+        size: side of a canvas in pixels.
+        chance: where all random numbers are taken from.
+    """
+    boxes = _places(len(ink), ink.shape[1], chance)  # [N, O, 4]
+    masks = _pasted(ink, boxes, size)
+    canvas, colours = _LOOKS[look](len(ink), ink.shape[1], size, chance)
+    for layer in range(ink.shape[1]):
+        mask = masks[:, layer, None]  # [N, 1, H, W]
+        canvas = (1 - mask) * canvas + mask * colours[:, layer]  # [N, C, H, W]
+    return Canvases(canvas, masks, boxes)
+
+
+def _places(count: int, objects: int, chance: torch.Generator) -> Tensor:
+    """Squares inside the canvas; a second one where it touches the first least."""
+    low, high = SIDES[objects]
+    side = low + (high - low) * torch.rand(count, objects, 1, generator=chance)
+    spots = torch.rand(count, objects, TRIES, 2, generator=chance) * (1 - side[..., None])
+    first, picked = spots[:, 0, 0], [spots[:, 0, 0]]
+    if objects == 2:
+        near = torch.maximum(first[:, None], spots[:, 1])  # [N, TRIES, 2]
+        far = torch.minimum((first + side[:, 0])[:, None], spots[:, 1] + side[:, 1, None])
+        overlap = (far - near).clamp(min=0).prod(dim=-1)  # [N, TRIES]
+        picked.append(spots[torch.arange(count), 1, overlap.argmin(dim=1)])
+    corner = torch.stack(picked, dim=1)  # [N, O, 2]
+    return torch.cat([corner, corner + side], dim=-1)
+
+
+def _pasted(ink: Tensor, boxes: Tensor, size: int) -> Tensor:
+    """Ink in its squares, drawn at twice the size and averaged: ``[N, O, size, size]``."""
+    count, objects = ink.shape[:2]
+    start, end = boxes.flatten(0, 1).split(2, dim=-1)  # [N * O, 2]
+    scale = 1 / (end - start)
+    shift = scale * (1 - (start + end))  # of the canvas' middle, in half sides of the square
+    pose = torch.cat([torch.diag_embed(scale), shift[..., None]], dim=-1)  # [N * O, 2, 3]
+    shape = [count * objects, 1, 2 * size, 2 * size]
+    grid = F.affine_grid(pose, shape, align_corners=False)
+    large = F.grid_sample(
+        ink.flatten(0, 1)[:, None], grid, mode="bilinear", padding_mode="zeros", align_corners=False
+    )
+    return F.avg_pool2d(large, 2).view(count, objects, size, size)
+
+
+def _grey(count: int, objects: int, size: int, chance: torch.Generator) -> tuple[Tensor, Tensor]:
+    """An even grey; digits black or white: ``[N, 1, H, W]`` and ``[N, O, 1, 1, 1]``."""
+    level = 0.25 + 0.5 * torch.rand(count, 1, 1, 1, generator=chance)
+    white = torch.rand(count, objects, 1, 1, 1, generator=chance) < 0.5
+    return level.expand(-1, 1, size, size), white.float()
+
+
+def _clouds(count: int, objects: int, size: int, chance: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Soft colours; digits black, white or of a strong colour: ``[N, 3, H, W]``, ``[.., 3, 1, 1]``.
+
+    Backgrounds are noise of 4 x 4 pixels, enlarged, in half of the pictures without a hue.
+    """
+    coarse = torch.rand(count, 3, 4, 4, generator=chance)
+    hueless = torch.rand(count, 1, 1, 1, generator=chance) < 0.5
+    coarse = 0.25 + 0.5 * torch.where(hueless, coarse[:, :1], coarse)
+    sky = F.interpolate(coarse, size=(size, size), mode="bicubic", align_corners=False)
+    strong = (torch.rand(count, objects, 3, 1, 1, generator=chance) < 0.5).float()
+    plain = torch.rand(count, objects, 1, 1, 1, generator=chance) < 0.5
+    colour = torch.where(plain, strong[:, :, :1], strong)
+    return sky.clamp(0, 1), 0.04 + 0.92 * colour
+
+
+_LOOKS = {"grey": _grey, "clouds": _clouds}
+
+
+class DigitScenes:
+    """Canvases as a source of scenes: 20,000 of them, held in memory as bytes.
+
+    Args:
+        digits: whose digits are pasted, at 32 pixels.
+        objects: digits on a canvas, 1 (MNIST-ONE) or 2 (MNIST-TWO).
+        size: side of a canvas in pixels; the paper has 32 for one digit and 64 for two.
+        look: ``grey`` as published, one channel; ``clouds``, three.
+        seed: of everything that is random; so are the canvases a function of these arguments.
+        count: how many canvases.
+    """
+
+    classes = DIGIT_CLASSES
+
+    def __init__(
+        self,
+        digits: Digits | Mnist,
+        objects: Literal[1, 2] = 1,
+        size: int = 32,
+        look: Look = "grey",
+        seed: int = 0,
+        count: int = 20_000,
+    ) -> None:
+        with Problems("digit scenes") as problems:
+            problems.check(objects in SIDES, f"{objects} digits on a canvas; 1 or 2 are possible")
+            problems.check(size >= 16, f"size is {size}: digits need canvases of 16 pixels or more")
+            problems.check(look in LOOKS, f"look is {look!r}: one of {', '.join(LOOKS)}")
+        self.name = f"{digits.name}-{'one' if objects == 1 else 'two'}"
+        self.channels = 1 if look == "grey" else 3
+        chance = torch.Generator().manual_seed(check_seed(seed))
+        self.which = torch.randint(len(digits), (count, objects), generator=chance)
+        self.digits = digits.labels[self.which]  # [N, O]
+        ink = tight(digits)[:, 0]
+        parts = [compose(ink[which], size, look, chance) for which in self.which.split(2000)]
+        self._images = torch.cat([(part.images * 255).round().byte() for part in parts])
+        self._masks = torch.cat([(part.masks * 255).round().byte() for part in parts])
+        self._boxes = torch.cat([part.boxes for part in parts])
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def masks(self, indices: Tensor) -> Tensor:
+        """How much of each pixel is ink of each digit: ``[B, O, H, W]`` in [0, 1]."""
+        return self._masks[indices].float() / 255
+
+    def batch(self, indices: Tensor) -> SceneBatch:
+        """The canvases with these indices; ``instances`` says where ink covers half a pixel."""
+        covered = self._masks[indices] > 127  # [B, O, H, W]
+        numbers = torch.arange(1, covered.shape[1] + 1)[:, None, None]
+        digits = self.digits[indices]
+        return SceneBatch(
+            self._images[indices].float() / 127.5 - 1,
+            labels=digits[:, 0] if digits.shape[1] == 1 else None,
+            instances=(covered * numbers).amax(dim=1),
+            objects=digits,
+            boxes=self._boxes[indices],
+            present=torch.ones_like(digits, dtype=torch.bool),
+            classes=self.classes,
+        )

@@ -1,0 +1,1 @@
+"""LR-GAN (Yang, Kannan, Batra, Parikh, 2017): the painter that discovers layers."""
