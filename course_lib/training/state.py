@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,16 +13,17 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from course_lib.errors import CourseError
 from course_lib.objective import Objective
-from course_lib.storage.checkpoint import Checkpoint, part, read_checkpoint, write_checkpoint
+from course_lib.scene import Source
+from course_lib.storage.checkpoint import Checkpoint, part
+from course_lib.storage.folder import RunFolder
+from course_lib.training import processes, randomness
 from course_lib.training.history import History
+from course_lib.training.same_run import check_same_run, describe
 
-__all__ = ["TrainingState"]
+__all__ = ["Score", "TrainingState"]
 
-LAST = "last.safetensors"
-PAINTER = "painter.safetensors"
-MAY_CHANGE = {"rounds", "device", "save_every", "sample_every"}  # between a run and its resumption
+Score = Callable[[Mapping[str, nn.Module]], float]  # how good the painter is; higher is better
 
 
 class TrainingState:
@@ -30,19 +32,26 @@ class TrainingState:
     def __init__(self, objective: Objective, device: torch.device) -> None:
         self.objective, self.config, self.device = objective, objective.config, device
         self.round = 0
-        self.saved_round = 0  # the round of the last checkpoint, 0 for none
+        self.saved_round = -1  # the round of the last checkpoint, -1 for none
+        self.saved_at = time.monotonic()  # seconds, by a clock that nobody sets
         self.history = History()
+        self.data: dict[str, Any] | None = None  # which scenes it is played on
         self.optimisers: dict[str, torch.optim.Adam] = {}
+        self.scalers: dict[str, torch.amp.GradScaler] = {}  # of fp16; one each, or they disturb
         self.averages: dict[str, AveragedModel] = {}
         for name, player in objective.players.items():
             module = player.module.to(device).train()
             self.optimisers[name] = torch.optim.Adam(
                 module.parameters(), lr=player.lr, betas=player.betas
             )
+            low = self.config.precision == "fp16"
+            self.scalers[name] = torch.amp.GradScaler(device.type, enabled=low)
             if player.averaged and self.config.ema:
                 average = get_ema_multi_avg_fn(self.config.ema)
                 self.averages[name] = AveragedModel(module, multi_avg_fn=average, use_buffers=True)
-        torch.manual_seed(self.config.seed)  # of the noise; weights were drawn by the objective
+        for module in objective.frozen.values():
+            module.to(device).eval().requires_grad_(False)
+        randomness.seed_all(self.config.seed)  # of the noise; the objective drew the weights
 
     def set_learning_rates(self) -> None:
         """Constant, then straight down to 0 over the last ``lr_decay`` of all rounds."""
@@ -54,6 +63,9 @@ class TrainingState:
 
     def finish_round(self, figures: Mapping[str, float]) -> None:
         """Averages the players, counts the round, notes its figures."""
+        modules = [player.module for player in self.objective.players.values()]
+        buffers = [buffer for module in modules for buffer in module.buffers()]
+        processes.average([buffer for buffer in buffers if buffer.is_floating_point()])
         for name, average in self.averages.items():
             average.update_parameters(self.objective.players[name].module)
         self.round += 1
@@ -69,58 +81,88 @@ class TrainingState:
     def preview(self) -> Tensor:
         """The objective's pictures as they are now, ``[N, C, H, W]`` on the CPU."""
         players = self.sampling_players()
-        for module in players.values():
-            module.eval()
-        pictures = self.objective.preview(players).cpu()
-        for player in self.objective.players.values():
-            player.module.train()
-        return pictures
+        with evaluating(players.values()):
+            return self.objective.preview(players).cpu()
 
     # --- out to a checkpoint, and in again ---
 
-    def save(self, folder: Path) -> None:
-        """Writes ``folder/last.safetensors``."""
-        write_checkpoint(folder / LAST, Checkpoint(self._header(), self._tensors()))
-        self.saved_round = self.round
+    def begin(self, run: RunFolder, source: Source, resume: bool | str | Path) -> None:
+        """Takes up the state that :meth:`RunFolder.choose` finds, if it is of this run."""
+        self.data = describe(source)
+        checkpoint = run.choose(resume)
+        if checkpoint is not None:
+            check_same_run(checkpoint.header, self.objective, self.data)
+            self.restore(checkpoint)
+            self.saved_round = self.round
+        processes.start_alike([module for _, module in self._modules()], self.round)
 
-    def save_painter(self, folder: Path) -> Path:
-        """Writes ``folder/painter.safetensors``: what one paints with, and its configuration."""
+    def save(self, run: RunFolder, score: Score | None = None) -> None:
+        """Writes all that the next round depends on; keeps the painter if its score is the best."""
+        run.save(self.checkpoint())
+        self.saved_round, self.saved_at = self.round, time.monotonic()
+        if score is not None:
+            run.save_best(self.painter(), self._ask(score))
+
+    def save_is_due(self) -> bool:
+        """After so many rounds, and in any case after so many minutes."""
+        minutes = (time.monotonic() - self.saved_at) / 60
+        late = 0 < self.config.save_minutes <= minutes
+        return late or self.round % self.config.save_every == 0
+
+    def keep_milestone(self, run: RunFolder) -> None:
+        """Every ``milestone_every`` rounds: what one samples from, or with ``keep=full`` all."""
+        every = self.config.milestone_every
+        if every and self.round % every == 0:
+            run.save_milestone(self.checkpoint() if self.config.keep == "full" else self.painter())
+
+    def checkpoint(self) -> Checkpoint:
+        """Everything that the next round depends on; the tensors are not copies."""
+        return Checkpoint(self._header(), self._tensors())
+
+    def painter(self) -> Checkpoint:
+        """What one paints with, and its configuration."""
+        header = self._header()
         tensors = {
             f"{name}/{key}": value
             for name, module in self.sampling_players().items()
             if self.objective.players[name].averaged
             for key, value in module.state_dict().items()
         }
-        header = {key: self._header()[key] for key in ("kind", "config", "round")}
-        return write_checkpoint(folder / PAINTER, Checkpoint(header, tensors))
+        for name, module in self.objective.frozen.items():
+            tensors |= {f"{name}/{key}": value for key, value in module.state_dict().items()}
+        keys = ("kind", "config", "tables", "round")
+        return Checkpoint({key: header[key] for key in keys}, tensors)
 
-    def resume(self, folder: Path) -> None:
-        """Takes up the state of ``folder/last.safetensors`` if there is one."""
-        if not (folder / LAST).exists():
-            return
-        checkpoint = read_checkpoint(folder / LAST)
-        self._check_same_run(checkpoint.header, folder / LAST)
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Makes this the state that :meth:`checkpoint` gave."""
+        header, tensors = checkpoint.header, checkpoint.tensors
         for name, module in self._modules():
-            module.load_state_dict(part(checkpoint.tensors, name))
+            module.load_state_dict(part(tensors, name))
         for name, optimiser in self.optimisers.items():
             optimiser.load_state_dict(
                 {
-                    "state": _moments(part(checkpoint.tensors, f"optimiser/{name}")),
+                    "state": _moments(part(tensors, f"optimiser/{name}")),
                     "param_groups": optimiser.state_dict()["param_groups"],
                 }
             )
-        torch.set_rng_state(checkpoint.tensors["random/cpu"])
-        if self.device.type == "cuda" and "random/cuda" in checkpoint.tensors:
-            torch.cuda.set_rng_state(checkpoint.tensors["random/cuda"], self.device)
-        self.round = self.saved_round = checkpoint.header["round"]
-        self.history = History(**checkpoint.header["history"])
+            if scaler := header.get("scalers", {}).get(name):
+                self.scalers[name].load_state_dict(scaler)
+        randomness.restore(part(tensors, "random"), self.device)
+        self.round = header["round"]
+        figures = part(tensors, "history/figures")
+        self.history = History(
+            tensors["history/rounds"].tolist(), {name: v.tolist() for name, v in figures.items()}
+        )
 
     def _header(self) -> dict[str, Any]:
         return {
             "kind": self.objective.kind,
             "config": asdict(self.config),
+            "tables": dict(self.objective.tables()),
+            "data": self.data,
             "round": self.round,
-            "history": asdict(self.history),
+            "scalers": {name: scaler.state_dict() for name, scaler in self.scalers.items()},
+            "figures": {name: values[-1] for name, values in self.history.figures.items()},
         }
 
     def _tensors(self) -> dict[str, Tensor]:
@@ -133,9 +175,12 @@ class TrainingState:
         for name, optimiser in self.optimisers.items():
             for index, moments in optimiser.state_dict()["state"].items():
                 tensors |= {f"optimiser/{name}/{index}/{key}": v for key, v in moments.items()}
-        tensors["random/cpu"] = torch.get_rng_state()
-        if self.device.type == "cuda":
-            tensors["random/cuda"] = torch.cuda.get_rng_state(self.device)
+        for name, value in randomness.present(self.device).items():
+            tensors[f"random/{name}"] = value
+        # A long history does not fit into a header, which may have 100 MB.
+        tensors["history/rounds"] = torch.tensor(self.history.rounds, dtype=torch.int64)
+        for name, values in self.history.figures.items():
+            tensors[f"history/figures/{name}"] = torch.tensor(values, dtype=torch.float64)
         return tensors
 
     def _modules(self) -> Iterator[tuple[str, nn.Module]]:
@@ -143,27 +188,27 @@ class TrainingState:
             yield f"player/{name}", player.module
         for name, average in self.averages.items():
             yield f"average/{name}", average
+        for name, module in self.objective.frozen.items():
+            yield f"frozen/{name}", module
 
-    def _check_same_run(self, header: Mapping[str, Any], path: Path) -> None:
-        """A resumed run must be the run that was stopped, but for what :data:`MAY_CHANGE`."""
-        if header["kind"] != self.objective.kind:
-            raise CourseError(
-                f"this is a run of {header['kind']}, not of {self.objective.kind}",
-                where=str(path),
-                fix="another folder",
-            )
-        now = json.loads(json.dumps(asdict(self.config)))
-        differences = [
-            f"{key}: {header['config'].get(key)!r} -> {now.get(key)!r}"
-            for key in sorted(now.keys() | header["config"].keys())
-            if key not in MAY_CHANGE and now.get(key) != header["config"].get(key)
-        ]
-        if differences:
-            raise CourseError(
-                "the run was begun with another configuration: " + "; ".join(differences),
-                where=str(path),
-                fix="the same values, another folder, or begin anew (resume=False, `--fresh`)",
-            )
+    def _ask(self, score: Score) -> float:
+        """The score of the painter as it is now; asking changes nothing for the next round."""
+        players = self.sampling_players()
+        with randomness.untouched(self.device), evaluating(players.values()):
+            return float(score(players))
+
+
+@contextmanager
+def evaluating(modules: Iterable[nn.Module]) -> Iterator[None]:
+    """The modules as one samples with them; afterwards each is in the mode that it was in."""
+    modes = {each: each.training for module in modules for each in module.modules()}
+    for each in modes:
+        each.training = False
+    try:
+        yield
+    finally:
+        for each, mode in modes.items():
+            each.training = mode
 
 
 def _moments(tensors: Mapping[str, Tensor]) -> dict[int, dict[str, Tensor]]:
