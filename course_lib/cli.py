@@ -148,23 +148,45 @@ def train(arguments: list[str]) -> int:
     """
     from course_lib import registry
     from course_lib.training import train as play
+    from course_lib.training.processes import check_parts, launch, started
 
     parser = _parser(train)
     parser.add_argument("painter", help=", ".join(registry.WINGS))
     parser.add_argument("--profile", help="smoke, cpu (default), gpu or paper: how much work")
-    parser.add_argument("--out", type=Path, help="folder (default: runs/PAINTER-PROFILE)")
+    parser.add_argument("--out", type=Path, help="folder (default: runs/PAINTER[-STAGE]-PROFILE)")
     parser.add_argument("--fresh", action="store_true", help="do not go on where it stopped")
+    parser.add_argument("--devices", help="0,1,2,3: these GPUs together; cpu,cpu: to try that")
     painter = next((word for word in arguments if word in registry.WINGS), None)
     if painter:
         _add_fields(parser, registry.wing(painter).config)
     options, rest = parser.parse_known_args(arguments)
     wing = registry.wing(options.painter)
-    config = registry.configure(wing.kind, options.profile, _overrides(vars(options), rest))
-    folder = options.out or runs_dir() / f"{wing.kind}-{pick_profile(options.profile)}"
+    values = _overrides(vars(options), rest)
+    devices = _devices(options.devices, values)
+    config = registry.configure(wing.kind, options.profile, values)
+    if len(devices) > 1 and started() == 1:
+        check_parts(config.batch_size, len(devices))
+        return launch(["train", *arguments], devices)
+    name = "-".join(filter(None, (wing.kind, config.variant, pick_profile(options.profile))))
+    folder = options.out or runs_dir() / name
     source = wing.source(config)
     history = play(wing.objective(config), source, folder, resume=not options.fresh)
     print(f"{wing.kind}: {len(history)} rounds played; results: {folder}")
     return 0
+
+
+def _devices(text: str | None, values: dict[str, object]) -> list[str]:
+    """The devices that train together; ``values`` is told their kind."""
+    from course_lib.training.processes import check_devices
+
+    if text is None:
+        return []
+    if "device" in values:
+        raise CourseError("--device and --devices are both given", where="course train")
+    devices = check_devices(text)
+    alone = len(devices) == 1 and devices != ["cpu"]
+    values["device"] = f"cuda:{devices[0]}" if alone else "cpu" if "cpu" in devices else "cuda"
+    return devices
 
 
 def _add_fields(parser: argparse.ArgumentParser, config: type[TrainConfig]) -> None:
@@ -201,7 +223,8 @@ def _comments(config: type[TrainConfig]) -> Iterator[tuple[str, str]]:
 
 def _overrides(options: dict[str, object], rest: list[str]) -> dict[str, object]:
     """The fields that were set, as text; an unknown ``--name value`` too, to be complained of."""
-    chosen = {k: v for k, v in options.items() if k not in ("painter", "profile", "out", "fresh")}
+    own = ("painter", "profile", "out", "fresh", "devices")  # the verb's, not the configuration's
+    chosen = {name: value for name, value in options.items() if name not in own}
     words = [word for item in rest for word in item.split("=", 1)]
     for name, value in zip(words[::2], words[1::2] or [""], strict=False):
         if not name.startswith("--"):
@@ -218,6 +241,7 @@ def sample(arguments: list[str]) -> int:
     """
     parser = _parser(sample)
     parser.add_argument("painter", help="a painter's name, or a file of weights")
+    parser.add_argument("--caption", help="what to paint, for a painter that listens to captions")
     parser.add_argument("--seed", type=int, default=7, help="of the first picture (default: 7)")
     parser.add_argument("--n", type=_count, default=16, help="how many pictures (default: 16)")
     parser.add_argument("--out", type=Path, help="a PNG (default: in runs/samples)")
@@ -229,8 +253,11 @@ def sample(arguments: list[str]) -> int:
     from course_lib.registry import load
 
     painter = load(options.painter)
+    told = {"caption": options.caption} if options.caption is not None else {}
+    if told and "caption" not in inspect.signature(painter.generate).parameters:
+        raise CourseError(f"{painter.kind} listens to no caption", where="--caption")
     seeds = range(options.seed, options.seed + options.n)
-    images = torch.stack([painter.generate(seed=seed).image for seed in seeds])
+    images = torch.stack([painter.generate(**told, seed=seed).image for seed in seeds])
     name = f"{Path(options.painter).stem}-seed{options.seed}.png"
     out = options.out or runs_dir() / "samples" / name
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -17,18 +17,29 @@ gradients of D's parameters only, so D costs G's step no weight gradients and ca
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal, Protocol, Self
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 
-from course_lib.errors import Problems, check_seed
-from course_lib.scene import SceneBatch
+from course_lib.errors import CourseError, Problems, check_seed
+from course_lib.scene import SceneBatch, Source
 
-__all__ = ["Objective", "Player", "Step", "TrainConfig", "check_adam"]
+__all__ = [
+    "Objective",
+    "Player",
+    "Step",
+    "TrainConfig",
+    "check_adam",
+    "draw",
+    "memory_bytes",
+    "share",
+]
 
 
 @dataclass(frozen=True)
@@ -43,9 +54,29 @@ class TrainConfig:
     lr_decay: float = 0.0  # share of the rounds, at the end, over which learning rates fall to 0
     ema: float = 0.999  # decay a round of the averaged copy from which one samples; 0 for none
     device: str = "auto"  # auto, cpu, cuda, cuda:1, mps
-    precision: Literal["fp32", "bf16"] = "fp32"  # of the forward passes
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"  # of the forward passes
+    memory: str = ""  # what training may take, "4GB": the next three are then chosen to fit
+    accumulate: int = 1  # parts that a batch is played in, one after the other, to save memory
+    checkpointing: bool = False  # compute activations again rather than keep them: same numbers
+    offload: bool = False  # activations wait in main memory: slow, for a GPU that is too small
+    workers: int | Literal["auto"] = "auto"  # processes that read scenes ahead; 0 for none
     save_every: int = 500  # rounds between two checkpoints
+    save_minutes: float = 2.0  # minutes after which one is written in any case; 0 for never
     sample_every: int = 250  # rounds between two sample grids
+    track: Literal["file", "tensorboard", "mlflow"] = "file"  # where curves go besides the file
+    milestone_every: int = 10_000  # rounds between two painters that are kept for good; 0 for none
+    keep: Literal["painter", "full"] = "painter"  # of a milestone; a training resumes from full
+
+    # What a run may be resumed with otherwise: how long and how it is computed, not what is played.
+    MAY_CHANGE: ClassVar[frozenset[str]] = frozenset(
+        {"rounds", "device", "memory", "accumulate", "checkpointing", "offload", "workers", "keep"}
+        | {"save_every", "save_minutes", "sample_every", "milestone_every"}
+    )
+
+    @property
+    def variant(self) -> str:
+        """What tells two runs of one painter and profile apart: its stage, if it has several."""
+        return ""
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
@@ -61,22 +92,63 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         with Problems(type(self).__name__) as problems:
-            self.check(problems)
+            try:
+                self.check(problems)
+            except TypeError as error:  # it was made without a command line's or YAML's checks
+                problems.add(f"a value has the wrong type: {error}")
 
     def check(self, problems: Problems) -> None:
         """Notes every value that cannot work. A wing extends it with its own."""
-        check_seed(self.seed, where=f"{type(self).__name__}.seed")
-        for name in ("rounds", "batch_size", "save_every", "sample_every"):
+        try:
+            check_seed(self.seed)
+        except CourseError as error:
+            problems.add(error.what)
+        for name in ("rounds", "batch_size", "accumulate", "save_every", "sample_every"):
             value = getattr(self, name)
             problems.check(
                 isinstance(value, int) and value >= 1,
                 f"{name} is {value!r}, it must be a whole number of at least 1",
             )
+        problems.check(
+            self.workers == "auto" or (isinstance(self.workers, int) and self.workers >= 0),
+            f"workers is {self.workers!r}: auto, or a whole number from 0",
+        )
+        problems.check(
+            self.track in ("file", "tensorboard", "mlflow"),
+            f"track is {self.track!r}: file, tensorboard or mlflow",
+        )
         problems.check(0 <= self.lr_decay <= 1, f"lr_decay is {self.lr_decay}, a share from 0 to 1")
         problems.check(0 <= self.ema < 1, f"ema is {self.ema}, it must be in [0, 1)")
         problems.check(
-            self.precision in ("fp32", "bf16"), f"precision is {self.precision!r}: fp32 or bf16"
+            self.precision in ("fp32", "bf16", "fp16"),
+            f"precision is {self.precision!r}: fp32, bf16 or fp16",
         )
+        problems.check(
+            isinstance(self.milestone_every, int) and self.milestone_every >= 0,
+            f"milestone_every is {self.milestone_every!r}, a whole number, 0 for none",
+        )
+        problems.check(self.keep in ("painter", "full"), f"keep is {self.keep!r}: painter or full")
+        problems.check(self.save_minutes >= 0, f"save_minutes is {self.save_minutes}, from 0 on")
+        problems.check(
+            not self.accumulate or self.batch_size % self.accumulate == 0,
+            f"batch_size {self.batch_size} cannot be played in {self.accumulate} equal parts",
+            f"an accumulate that divides {self.batch_size}",
+        )
+        problems.check(
+            not self.memory or memory_bytes(self.memory) is not None,
+            f"memory is {self.memory!r}, for instance 4GB or 800MB",
+        )
+
+
+def memory_bytes(text: str) -> int | None:
+    """``"4GB"`` in bytes; None if it is no size.
+
+    By thousands: a card of "4 GB" has 4.29e9 bytes, of which the driver takes some.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([MG])B", text, re.IGNORECASE)
+    if match is None:
+        return None
+    return int(float(match[1]) * 1000 ** {"M": 2, "G": 3}[match[2].upper()])
 
 
 def check_adam(problems: Problems, name: str, lr: float, betas: tuple[float, float]) -> None:
@@ -108,7 +180,9 @@ class Step(Protocol):
     def __call__(self, player: str, loss: Tensor, **figures: Tensor) -> None:
         """Moves ``player`` down the gradient of ``loss`` (a scalar).
 
-        ``figures`` are further scalars worth plotting, for instance the terms of the loss.
+        A player steps once in a round at most. ``figures`` are further scalars worth plotting, for
+        instance the terms of the loss. One of them has a meaning: ``accuracy``, how often a real
+        picture scores higher than a fake one, is watched, and a D that always wins is spoken of.
         """
 
 
@@ -118,10 +192,18 @@ class Objective(ABC):
     kind: ClassVar[str]  # the painter's name in checkpoints and commands, "dcgan"
     config: TrainConfig
     players: Mapping[str, Player]
+    frozen: Mapping[str, nn.Module] = {}  # learn nothing here, but the painter cannot do without
 
     def __init__(self, config: TrainConfig) -> None:
         self.config = config
         torch.manual_seed(config.seed)  # the players' first weights are drawn next
+
+    def prepare(self, source: Source) -> None:  # noqa: B027
+        """Looks at the scenes before the first round; for objectives that must know them."""
+
+    def tables(self) -> Mapping[str, Any]:
+        """What a painter must know besides its weights, as JSON: class table, vocabulary."""
+        return {}
 
     @abstractmethod
     def round(self, scenes: SceneBatch, step: Step) -> None:
@@ -134,3 +216,26 @@ class Objective(ABC):
         Args:
             players: the modules to sample with, averaged ones where there is an average.
         """
+
+
+def share() -> tuple[int, int]:
+    """Which process this is, and how many share the training: ``(0, 1)`` where there is one."""
+    if dist.is_available() and dist.is_initialized():
+        return dist.get_rank(), dist.get_world_size()
+    return 0, 1
+
+
+def draw(
+    sample: Callable[..., Tensor], count: int, *shape: int, device: torch.device | str = "cpu"
+) -> Tensor:
+    """Random numbers for each of ``count`` scenes: ``[count, *shape]``.
+
+    Where several processes share a batch, each draws for the whole of it and keeps its part: so
+    they play the game that one process would, and their generators stay in step.
+
+    Args:
+        sample: ``torch.randn``, ``torch.rand``, or ``partial(torch.randint, low, high)``.
+    """
+    rank, processes = share()
+    whole = sample((processes * count, *shape), device=device)
+    return whole[rank * count : (rank + 1) * count]

@@ -8,11 +8,14 @@ what survives the distortion.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from course_lib.objective import draw
 
 __all__ = ["Augmentation", "diff_augment"]
 
@@ -29,7 +32,7 @@ def diff_augment(pictures: Tensor, policy: tuple[Augmentation, ...]) -> Tensor:
 
 def brightness(pictures: Tensor) -> Tensor:
     """Adds up to a quarter of the range, the same to a whole picture."""
-    return pictures + (torch.rand(len(pictures), 1, 1, 1, device=pictures.device) - 0.5)
+    return pictures + (draw(torch.rand, len(pictures), 1, 1, 1, device=pictures.device) - 0.5)
 
 
 def translation(pictures: Tensor, share: float = 0.125) -> Tensor:
@@ -37,8 +40,9 @@ def translation(pictures: Tensor, share: float = 0.125) -> Tensor:
     count, _, height, width = pictures.shape
     reach = round(height * share)
     padded = F.pad(pictures, [reach] * 4, mode="replicate")
-    down = torch.randint(0, 2 * reach + 1, (count, 1), device=pictures.device)
-    right = torch.randint(0, 2 * reach + 1, (count, 1), device=pictures.device)
+    shift = partial(torch.randint, 0, 2 * reach + 1)
+    down = draw(shift, count, 1, device=pictures.device)
+    right = draw(shift, count, 1, device=pictures.device)
     rows = (down + torch.arange(height, device=pictures.device))[:, :, None]  # [B, H, 1]
     columns = (right + torch.arange(width, device=pictures.device))[:, None, :]  # [B, 1, W]
     which = torch.arange(count, device=pictures.device)[:, None, None]  # [B, 1, 1]
@@ -49,11 +53,9 @@ def cutout(pictures: Tensor, share: float = 0.5) -> Tensor:
     """Blanks a square of ``share`` of the side at a random place."""
     count, _, height, width = pictures.shape
     half = height * share / 2
-    centre = torch.rand(2, count, 1, device=pictures.device)
-    far_y = (
-        torch.arange(height, device=pictures.device) - centre[0] * height
-    ).abs() > half  # [B, H]
-    far_x = (torch.arange(width, device=pictures.device) - centre[1] * width).abs() > half  # [B, W]
+    y, x = (draw(torch.rand, count, 1, device=pictures.device) for _ in range(2))
+    far_y = (torch.arange(height, device=pictures.device) - y * height).abs() > half  # [B, H]
+    far_x = (torch.arange(width, device=pictures.device) - x * width).abs() > half  # [B, W]
     keep = far_y[:, None, :, None] | far_x[:, None, None, :]  # [B, 1, H, W]
     return pictures * keep
 

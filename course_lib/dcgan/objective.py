@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from course_lib.dcgan.augment import AUGMENTATIONS, Augmentation, diff_augment
 from course_lib.dcgan.networks import Discriminator, Generator, NormD
 from course_lib.errors import Problems
-from course_lib.objective import Objective, Player, Step, TrainConfig, check_adam
+from course_lib.objective import Objective, Player, Step, TrainConfig, check_adam, draw
 from course_lib.painter import noise
 from course_lib.scene import SceneBatch
 
@@ -140,7 +140,7 @@ def r1_penalty(discriminator: nn.Module, real: Tensor) -> Tensor:
 
 def gradient_penalty(discriminator: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
     """``E (|dD(x)/dx| - 1)^2`` between real and fake pictures (Gulrajani et al. 2017, eq. 3)."""
-    share = torch.rand(len(real), 1, 1, 1, device=real.device)
+    share = draw(torch.rand, len(real), 1, 1, 1, device=real.device)
     between = share * real + (1 - share) * fake
     return ((squared_gradient(discriminator, between) + 1e-12).sqrt() - 1).square().mean()
 
@@ -169,13 +169,14 @@ class DCGANObjective(Objective):
 
     def round(self, scenes: SceneBatch, step: Step) -> None:
         real = scenes.images
-        z = torch.randn(len(real), self.config.z_dim).to(real.device)
+        z = draw(torch.randn, len(real), self.config.z_dim).to(real.device)
         fake = self.generator(z)  # [B, C, H, W]
 
         real_logits, fake_logits = self.judge(real), self.judge(fake.detach())
         loss = self.d_loss(real_logits, fake_logits)
         loss = loss + self.penalty(real, fake.detach(), step.round)
-        step("D", loss, real=real_logits.mean(), fake=fake_logits.mean())
+        accuracy = (real_logits > fake_logits).float().mean()  # of pairs; 1/2 is a guess
+        step("D", loss, real=real_logits.mean(), fake=fake_logits.mean(), accuracy=accuracy)
 
         step("G", self.g_loss(self.judge(fake)))
 

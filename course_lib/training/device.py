@@ -9,12 +9,23 @@ from course_lib.errors import CourseError
 __all__ = ["pick_device"]
 
 
-def pick_device(name: str = "auto") -> torch.device:
-    """``auto`` takes CUDA, else Apple's MPS, else the CPU; anything else must be there."""
+def pick_device(name: str = "auto", place: int | None = None) -> torch.device:
+    """``auto`` takes CUDA, else Apple's MPS, else the CPU; anything else must be there.
+
+    Args:
+        name: auto, cpu, cuda, cuda:1, mps.
+        place: which of this machine's processes this is, if several share a training: it gets the
+            GPU of that number. A single GPU cannot be shared.
+    """
     if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+        alone = place is None and torch.backends.mps.is_available()
+        name = "cuda" if torch.cuda.is_available() else "mps" if alone else "cpu"
+    if place is not None and name not in ("cpu", "cuda"):
+        raise CourseError(
+            f"several processes cannot share {name!r}", where="device", fix="device=cuda, or cpu"
+        )
+    if place is not None and name == "cuda":
+        name = f"cuda:{place}"
     try:
         device = torch.device(name)
         torch.empty(1, device=device)

@@ -1,14 +1,25 @@
-"""What one sees of a run: a bar, sample grids, and in a notebook a grid that grows in place."""
+"""What one sees of a run: a bar, sample grids, in a notebook a grid that grows in place; figures.
+
+Of several processes that share a training, the first one shows and writes.
+"""
 
 from __future__ import annotations
 
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import torch
+
+from course_lib.memory import peak_memory
 from course_lib.painter import Picture, grid
+from course_lib.storage.disk import as_size
+from course_lib.storage.tracking import Tracking
+from course_lib.training.health import Health
+from course_lib.training.processes import is_first
 from course_lib.training.state import TrainingState
 
 __all__ = ["Progress"]
@@ -23,17 +34,35 @@ class Progress:
         self.display: Any = None  # the picture in the notebook, once there is one
 
     def __enter__(self) -> Progress:
-        self.bar = bar(self.state.config.rounds, self.state.round, self.state.objective.kind)
+        state, first = self.state, is_first()
+        if state.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(state.device)
+        settings, kind = asdict(state.config), state.objective.kind
+        self.tracking = Tracking(self.folder.parent, kind, settings, state.round, writes=first)
+        self.bar = (bar if first else PlainBar)(state.config.rounds, state.round, kind)
+        self.began, self.health = time.perf_counter(), Health(state.history)
         return self
 
     def update(self, *, samples: bool) -> None:
         """Call it once a round; ``samples`` asks for a new grid."""
-        if samples:
-            self.keep(Picture(grid(self.state.preview())))
-        figures = self.state.history.figures
-        losses = {name: f"{figures[name][-1]:.2f}" for name in self.state.objective.players}
+        figures = {name: column[-1] for name, column in self.state.history.figures.items()}
+        losses = {name: f"{figures[name]:.2f}" for name in self.state.objective.players}
         self.bar.set_postfix(losses, refresh=False)
         self.bar.update(1)
+        self.tracking.note(self.state.round, figures | self._machine())
+        pictures = self.state.preview() if samples and is_first() else None
+        if pictures is not None:
+            self.keep(Picture(grid(pictures)))
+        for words in self.health.news(pictures):
+            self.bar.write(f"round {self.state.round}: {words}")
+            self.tracking.note(self.state.round, {"health": words})
+
+    def _machine(self) -> dict[str, float]:
+        """How fast the round was, of all processes together, and this one's memory so far."""
+        now = time.perf_counter()
+        speed, self.began = self.state.config.batch_size / (now - self.began), now
+        peak = peak_memory(self.state.device) / 1e9
+        return {"scenes_per_second": round(speed, 1), "memory_gb": round(peak, 3)}
 
     def say_finished(self) -> None:
         """For a run that is resumed with nothing left to do: its last samples, and how to go on."""
@@ -44,7 +73,8 @@ class Progress:
     def keep(self, samples: Picture) -> None:
         """Saves the sample grid; in a notebook the picture is exchanged in place."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        samples.save(self.folder / f"{self.state.round:07d}.png")
+        path = samples.save(self.folder / f"{self.state.round:07d}.png")
+        self.tracking.note(self.state.round, {"samples": path})
         if not self.live:
             return
         from IPython.display import display
@@ -63,6 +93,11 @@ class Progress:
         trace: TracebackType | None,
     ) -> None:
         self.bar.close()
+        self.tracking.close()
+        device, peak = self.state.device, peak_memory(self.state.device)
+        if kind is None and peak and (self.state.config.memory or device.type == "cuda"):
+            what = "tensors took" if device.type == "cuda" else "this process took"
+            print(f"memory: {what} {as_size(peak)} at most", flush=True)
 
 
 def bar(total: int, done: int, title: str) -> Any:
@@ -75,7 +110,7 @@ def bar(total: int, done: int, title: str) -> Any:
 
 
 class PlainBar:
-    """tqdm's three methods, a printed line every ``interval`` seconds."""
+    """tqdm's four methods, a printed line every ``interval`` seconds."""
 
     interval = 60.0
 
@@ -91,6 +126,9 @@ class PlainBar:
         if time.monotonic() - self.spoken > self.interval or self.done == self.total:
             self.spoken = time.monotonic()
             print(f"{self.title}: round {self.done}/{self.total}, {self.losses}", flush=True)
+
+    def write(self, words: str) -> None:
+        print(words, flush=True)
 
     def close(self) -> None:
         """Nothing to put away."""
