@@ -9,6 +9,7 @@ pass needs, which grow with the batch::
 
 from __future__ import annotations
 
+import sys
 import weakref
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +23,7 @@ from course_lib.memory.spare import Buffers, in_precision, networks, squeezed
 from course_lib.objective import Objective, TrainConfig
 from course_lib.scene import Source
 
-__all__ = ["Need", "estimate_memory", "rehearse"]
+__all__ = ["Need", "estimate_memory", "peak_memory", "rehearse"]
 
 MARGIN = 1.1  # an operation needs room to work in, and a GPU's memory is handed out in blocks
 
@@ -126,3 +127,19 @@ class Tally(TorchDispatchMode):
     def _forget(self, which: int, size: int) -> None:
         self._alive.discard(which)
         self.now -= size
+
+
+def peak_memory(device: torch.device) -> int:
+    """The most bytes that were taken so far; 0 where the system does not say.
+
+    On a GPU by all tensors since its statistics were last reset. Else by the whole process since it
+    began: Python, torch and the scenes in memory included.
+    """
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    unit = 1 if sys.platform == "darwin" else 1024
+    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

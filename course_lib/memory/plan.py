@@ -32,6 +32,7 @@ __all__ = [
 def plan_memory(objective: Objective, source: Source, device: torch.device) -> TrainConfig:
     """The configuration with which training fits into ``config.memory``; says what it chose.
 
+    Where no memory is given, a GPU's run just says what it will need.
     What changes no number comes first: activations are computed again (checkpointing). Then the
     batch is played in parts, then in half the precision; as the last resort activations wait in
     main memory (offload). A run that goes on rehearses the same rounds: so it has the same plan.
@@ -41,14 +42,15 @@ def plan_memory(objective: Objective, source: Source, device: torch.device) -> T
     """
     config = objective.config
     budget, scenes = memory_bytes(config.memory), config.batch_size // share()[1]
-    if budget is None:
+    if budget is None and device.type == "cpu":
         return config
     for network in networks(objective):
         network.to(device)
     for network in objective.frozen.values():
         network.requires_grad_(False)
     asis = estimate_memory(objective, source).at(scenes // config.accumulate)
-    if asis <= budget:
+    if budget is None or asis <= budget:
+        print(f"memory: about {as_size(asis)} for {scenes} scenes a round", flush=True)
         return config
     for spared in _ways(config, device):
         need = estimate_memory(objective, source, spared)

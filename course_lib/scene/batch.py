@@ -25,6 +25,7 @@ class SceneBatch:
         images: ``[B, C, H, W]``, floats in [-1, 1].
         labels: ``[B]`` class ids of whole pictures (the digit that was written), if there are any.
         captions: the sentences of each picture.
+        embeddings: ``[B, K, 1024]``, published embeddings of K sentences of each picture.
         label_maps: ``[B, H, W]``, int64, class ids.
         instances: ``[B, H, W]``, int64: 0 for stuff, ``k + 1`` for the picture's object ``k``.
         objects: ``[B, O]``, int64, class ids; 0 where no object is present.
@@ -36,6 +37,7 @@ class SceneBatch:
     images: Tensor
     labels: Tensor | None = None
     captions: tuple[tuple[str, ...], ...] | None = None
+    embeddings: Tensor | None = None
     label_maps: Tensor | None = None
     instances: Tensor | None = None
     objects: Tensor | None = None
@@ -45,6 +47,12 @@ class SceneBatch:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def __getitem__(self, some: slice) -> SceneBatch:
+        """Some of the scenes."""
+        parts: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        del parts["classes"]
+        return replace(self, **{k: v[some] for k, v in parts.items() if v is not None})
 
     def to(self, device: torch.device | str) -> SceneBatch:
         """The same batch on another device."""
@@ -176,6 +184,9 @@ def collate(
         captions=tuple(scene.captions for scene in scenes) if scenes[0].captions else None,
         classes=classes or (maps[0].classes if maps else None),
     )
+    told = [scene.embeddings for scene in scenes if scene.embeddings is not None]
+    if len(told) == len(scenes):
+        batch = replace(batch, embeddings=torch.stack(told))
     if len(maps) == len(scenes):
         batch = replace(batch, label_maps=torch.stack([m.ids.as_subclass(Tensor) for m in maps]))
     return _with_objects(batch, scenes, max_objects, on_extra)

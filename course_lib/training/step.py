@@ -13,6 +13,7 @@ from torch.nn.utils import get_total_norm
 from course_lib.errors import CourseError
 from course_lib.memory.spare import in_precision
 from course_lib.scene import SceneBatch
+from course_lib.training import randomness
 from course_lib.training.processes import average, average_gradients
 from course_lib.training.state import TrainingState
 
@@ -106,13 +107,12 @@ class OptimiserStep:
 
     def _play_in_parts(self, scenes: SceneBatch) -> None:
         size, state = len(scenes) // self.parts, self.state
-        seeds = torch.randint(2**62, (self.parts,)).tolist()  # of each part's noise
-        devices = [state.device] if state.device.type == "cuda" else []
+        seeds = torch.randint(2**32, (self.parts,)).tolist()  # of each part's noise
         turns = len(state.objective.players)
-        with torch.random.fork_rng(devices):
+        with randomness.untouched(state.device):
             for _, part in itertools.product(range(turns), range(self.parts)):
                 self._part = part
-                torch.manual_seed(seeds[part])
+                randomness.seed_all(seeds[part])
                 with contextlib.suppress(TurnIsOver):
                     state.objective.round(scenes[part * size : (part + 1) * size], self)
         self._part, self._moved = 0, []
