@@ -43,7 +43,7 @@ class DataSet:
     title: str
     purpose: str
     licence: str
-    how: Literal["torchvision", "download", "by hand"]
+    how: Literal["torchvision", "download", "by hand", "built in"]
     page: str
     files: tuple[RemoteFile, ...]
     torchvision: str = ""  # the class that downloads and verifies it
@@ -53,6 +53,28 @@ class DataSet:
     def place(self) -> Path:
         """The folder of the data set on this machine."""
         return data_dir() / (self.folder or self.name)
+
+
+BUILT_IN = (
+    DataSet(
+        name="storybook",
+        title="Storybook",
+        purpose="scenes with captions, boxes, masks and label maps for every painter",
+        licence="that of the course",
+        how="built in",
+        page="",
+        files=(),
+    ),
+    DataSet(
+        name="digits",
+        title="scikit-learn's digits",
+        purpose="handwriting for DCGAN and LR-GAN",
+        licence="CC BY 4.0 (E. Alpaydin, C. Kaynak)",
+        how="built in",
+        page="https://archive.ics.uci.edu/dataset/80",
+        files=(),
+    ),
+)
 
 
 @cache
@@ -68,9 +90,11 @@ def find(name: str) -> DataSet:
     """The data set of that name.
 
     Raises:
-        CourseError: an unknown name, with the nearest known one.
+        CourseError: an unknown name, with the nearest known one; or one that is built in.
     """
     known = {data_set.name: data_set for data_set in manifest()}
+    if name in (own.name for own in BUILT_IN):
+        raise CourseError(f"{name} comes with the course: there is nothing to get", where="data")
     if name not in known:
         raise CourseError(f"{name!r} is no data set; {suggestion(name, known)}", where="data")
     return known[name]

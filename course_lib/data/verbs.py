@@ -21,7 +21,7 @@ from course_lib.data.known import (
     prepared_place,
     splits_of,
 )
-from course_lib.data.manifest import DataSet, manifest
+from course_lib.data.manifest import BUILT_IN, DataSet, manifest
 from course_lib.data.on_disk import OnDisk, Report, first_few
 from course_lib.data.preview import sheet
 from course_lib.errors import CourseError
@@ -38,13 +38,15 @@ class Listed:
     here: bool
 
     def __str__(self) -> str:
-        mark = "here" if self.here else self.data_set.how
+        on_disk = self.here and self.data_set.how != "built in"
+        mark = "here" if on_disk else self.data_set.how
         return f"{self.data_set.name:<24} {mark:<12} {self.data_set.title}: {self.data_set.purpose}"
 
 
 def list_datasets() -> list[Listed]:
-    """All data sets of the manifest."""
-    return [Listed(data_set, _is_here(data_set)) for data_set in manifest()]
+    """What comes with the course, and all data sets of the manifest."""
+    own = [Listed(data_set, here=True) for data_set in BUILT_IN]
+    return own + [Listed(data_set, _is_here(data_set)) for data_set in manifest()]
 
 
 def _is_here(data_set: DataSet) -> bool:

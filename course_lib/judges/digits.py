@@ -62,7 +62,8 @@ class DigitJudge(nn.Module):
         return judge.eval()
 
 
-# --- What is no digit: each function takes real digits and returns as many pictures of none ---
+# --- What is no digit: each function takes real digits and returns as many pictures of none.
+#     Those that mix two digits take two of different classes: two threes are still a three. ---
 
 
 def noise(digits: Tensor) -> Tensor:
@@ -89,24 +90,23 @@ def _shuffle(digits: Tensor, tiles: int) -> Tensor:
     side = height // tiles
     cut = digits.unfold(2, side, side).unfold(3, side, side)  # [B, C, tiles, tiles, side, side]
     cut = cut.reshape(count, channels, tiles * tiles, side, side)
-    order = torch.rand(count, tiles * tiles).argsort(dim=1)  # [B, tiles * tiles]
+    cycle = torch.rand(count, tiles * tiles).argsort(dim=1)  # [B, tiles * tiles]
+    order = cycle.scatter(1, cycle, cycle.roll(1, dims=1))  # so no tile stays where it was
     moved = cut[torch.arange(count)[:, None], :, order].transpose(1, 2)  # as cut
     moved = moved.reshape(count, channels, tiles, tiles, side, side)
     return moved.permute(0, 1, 2, 4, 3, 5).reshape(count, channels, height, width)
 
 
-def overlaid(digits: Tensor) -> Tensor:
+def overlaid(digits: Tensor, others: Tensor) -> Tensor:
     """Two digits on top of each other, or half way between one and the other."""
-    other = digits.roll(1, dims=0)
-    both, middle = torch.maximum(digits, other), (digits + other) / 2
+    both, middle = torch.maximum(digits, others), (digits + others) / 2
     return torch.where(torch.rand(len(digits), 1, 1, 1) < 0.5, both, middle)
 
 
-def halved(digits: Tensor) -> Tensor:
-    """The upper half of one digit and the lower half of another, some way apart."""
+def halved(digits: Tensor, others: Tensor) -> Tensor:
+    """The upper half of one digit on the lower half of another, mirrored."""
     half = digits.shape[-2] // 2
-    upper, lower = digits[..., :half, :], digits.roll(1, dims=0)[..., half:, :].flip(-1)
-    return torch.cat([upper, lower], dim=-2)
+    return torch.cat([digits[..., :half, :], others[..., half:, :].flip(-1)], dim=-2)
 
 
 def erased(digits: Tensor) -> Tensor:
@@ -118,14 +118,28 @@ def erased(digits: Tensor) -> Tensor:
     return torch.where(torch.rand(len(digits), 1, 1, 1) < 0.5, kept, kept.transpose(2, 3))
 
 
-SPOILERS = (noise, blobs, shuffled, overlaid, halved, erased)
+SPOILERS = (noise, blobs, shuffled, erased)
+MIXERS = (overlaid, halved)
 
 
-def spoiled(digits: Tensor) -> Tensor:
+def of_other_classes(labels: Tensor) -> Tensor:
+    """For each digit the number of one of another class; no class may be more than half: ``[B]``.
+
+    In the order of the classes, whoever stands as far on as the largest class is large is another.
+    """
+    order = labels.argsort()
+    return order.scatter(0, order, order.roll(-int(labels.bincount().max())))
+
+
+def spoiled(digits: Tensor, labels: Tensor) -> Tensor:
     """As many pictures of none as there are digits, of every kind."""
-    digits = digits[torch.randperm(len(digits))]
-    parts = digits.tensor_split(len(SPOILERS))
-    return torch.cat([spoil(part) for spoil, part in zip(SPOILERS, parts, strict=True)])
+    chance = torch.randperm(len(digits))
+    digits, labels = digits[chance], labels[chance]
+    kinds = len(SPOILERS) + len(MIXERS)
+    parts, pairs = (x.tensor_split(kinds) for x in (digits, digits[of_other_classes(labels)]))
+    alone = [spoil(part) for spoil, part in zip(SPOILERS, parts, strict=False)]
+    mixed = [mix(*two) for mix, *two in zip(MIXERS, parts[-2:], pairs[-2:], strict=True)]
+    return torch.cat(alone + mixed)
 
 
 # --- Training ---
@@ -158,7 +172,8 @@ def fit(epochs: int = 60, batch_size: int = 128, seed: int = 0) -> DigitJudge:
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=steps)
     for _ in range(steps):
         which = torch.randint(len(source), (batch_size,))
-        junk = spoiled(source.images[torch.randint(len(source), (batch_size // 2,))])
+        bad = torch.randint(len(source), (batch_size // 2,))
+        junk = spoiled(source.images[bad], source.labels[bad])
         pictures = torch.cat([vary(source.images[which]), vary(junk)])
         labels = torch.cat([source.labels[which], torch.full((len(junk),), NONE)])
         loss = F.cross_entropy(judge(pictures), labels, label_smoothing=0.05)
@@ -178,9 +193,11 @@ def report(judge: DigitJudge) -> dict[str, float]:
         "accuracy": (read == held_out.labels).float().mean().item(),
         "accepted: real": (read != NONE).float().mean().item(),
     }
-    for spoil in SPOILERS:
-        taken = judge.read(spoil(held_out.images)) != NONE
-        marks[f"accepted: {spoil.__name__}"] = taken.float().mean().item()
+    others = held_out.images[of_other_classes(held_out.labels)]
+    junk = {spoil.__name__: spoil(held_out.images) for spoil in SPOILERS}
+    junk |= {mix.__name__: mix(held_out.images, others) for mix in MIXERS}
+    for name, pictures in junk.items():
+        marks[f"accepted: {name}"] = (judge.read(pictures) != NONE).float().mean().item()
     return marks
 
 

@@ -588,8 +588,8 @@ Picture(grid(torch.cat(rows), columns=9))
 # "Looks good" is no measurement. Ours: show every picture to a *judge*, a classifier trained on real
 # handwriting, and count. But mind a trap: a classifier that knows only 0 to 9 calls *everything* a
 # digit. It has no other answer! So our judge has an eleventh one, **none**, and learnt it from noise,
-# blots, torn digits and digits on top of each other. The judge never trains the painter: who is both
-# player and referee wins every match.
+# blots, shuffled and torn digits, and digits on top of each other. The judge never trains the painter:
+# who is both player and referee wins every match.
 
 # %%
 from course_lib.judges.digits import NONE, DigitJudge, shuffled
@@ -608,6 +608,8 @@ def accepted(pictures):
 # %% [markdown]
 # A number alone says nothing either. It needs a **floor** (what does rubbish score?) and a **ceiling**
 # (what do real digits score, which neither painter nor judge has seen?). Ours stands between them.
+# Be fair to the floors, too: noise and shuffled digits are kinds of rubbish that the judge has studied,
+# the untrained painter's are not.
 
 # %%
 torch.manual_seed(seed)

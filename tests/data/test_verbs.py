@@ -76,7 +76,16 @@ def test_the_readme_of_the_data_folder_is_made_from_the_manifest():
 def test_list_says_what_is_here(root):
     write_coco([Storybook(size=32)[0]], root / "coco")
     here = {row.data_set.name for row in list_datasets() if row.here}
-    assert here == {"coco"}
+    assert here == {"storybook", "digits", "coco"}
+
+
+def test_list_begins_with_what_needs_no_fetching(root, capsys):
+    data.list()
+    first, second, *_ = capsys.readouterr().out.splitlines()
+    assert first.split()[:3] == ["storybook", "built", "in"]
+    assert second.split()[:3] == ["digits", "built", "in"]
+    with pytest.raises(CourseError, match="storybook comes with the course"):
+        fetch("storybook")
 
 
 # --- downloads

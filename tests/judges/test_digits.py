@@ -6,7 +6,16 @@ import torch
 import course_lib
 from course_lib.data.digits import Digits
 from course_lib.dcgan.objective import DCGANObjective
-from course_lib.judges.digits import NONE, SPOILERS, DigitJudge, noise, shuffled, spoiled
+from course_lib.judges.digits import (
+    MIXERS,
+    NONE,
+    SPOILERS,
+    DigitJudge,
+    noise,
+    of_other_classes,
+    shuffled,
+    spoiled,
+)
 from course_lib.painter import noise as latent
 
 
@@ -47,18 +56,27 @@ def test_it_reads_digits_of_other_sizes(judge):
 
 
 def test_spoiled_digits_keep_shape_and_range_and_are_of_every_kind(held_out):
-    out = spoiled(held_out.images)
+    out = spoiled(held_out.images, held_out.labels)
     assert out.shape == held_out.images.shape
     assert out.min() >= -1 and out.max() <= 1
-    for spoil in SPOILERS:
-        assert not torch.equal(spoil(held_out.images[:32]), held_out.images[:32])
+    some, others = held_out.images[:32], held_out.images[32:64]
+    for spoilt in [*(s(some) for s in SPOILERS), *(mix(some, others) for mix in MIXERS)]:
+        assert not torch.equal(spoilt, some) and not torch.equal(spoilt, others)
 
 
-def test_shuffling_keeps_every_pixel(held_out):
-    digits = held_out.images[:10]
-    for before, after in zip(digits, shuffled(digits), strict=True):
-        assert torch.equal(before.flatten().sort().values, after.flatten().sort().values)
-        assert not torch.equal(before, after)
+def test_digits_are_mixed_with_digits_of_another_class(held_out):
+    labels = held_out.labels
+    partners = of_other_classes(labels)
+    assert (labels[partners] != labels).all()
+    assert partners.sort().values.tolist() == list(range(len(labels)))
+
+
+def test_shuffling_keeps_every_pixel_but_no_tile_in_its_place():
+    """Each pixel has a value of its own. Of 24 orders of 2 x 2 tiles one changes nothing."""
+    digits = torch.arange(64.0).view(1, 1, 8, 8).expand(2000, -1, -1, -1)
+    out = shuffled(digits)
+    assert torch.equal(out.flatten(1).sort(dim=1).values, digits.flatten(1))
+    assert not (out == digits).any()
 
 
 def test_the_shipped_painter_writes_digits_all_ten_of_them(judge):
