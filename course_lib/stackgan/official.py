@@ -53,13 +53,19 @@ def network(weights: Mapping[str, Tensor]) -> Official:
         CourseError: every tensor that is missing, foreign or of another shape.
     """
     weights = _plain(weights)
-    built: Official
-    if weights.keys() >= DISCRIMINATOR:
-        built = _discriminator(weights)
-    else:
-        built = _stage_two(weights) if "encoder.0.weight" in weights else _stage_one(weights)
+    try:
+        built = _build(weights)
+    except KeyError as error:
+        raise CourseError(f"{error.args[0]} is missing", where="the authors' weights") from error
     _fill(built, weights)
     return built
+
+
+def _build(weights: Mapping[str, Tensor]) -> Official:
+    """A network of the size that the tensors' shapes say."""
+    if weights.keys() >= DISCRIMINATOR:
+        return _discriminator(weights)
+    return _stage_two(weights) if "encoder.0.weight" in weights else _stage_one(weights)
 
 
 def _stage_one(weights: Mapping[str, Tensor]) -> OfficialStageOne:
@@ -127,24 +133,28 @@ class OfficialStackGAN(Painter):
         return cls(built)
 
     @torch.no_grad()
-    def generate(self, embedding: Tensor, *, seed: int = 0) -> Picture:
+    def generate(
+        self, caption: str | None = None, *, seed: int = 0, embedding: Tensor | None = None
+    ) -> Picture:
         """Paints one picture.
 
         Args:
-            embedding: a caption's published embedding, ``[1024]``.
+            caption: no sentence; it is here to say so.
             seed: of the noise; the same seed gives the same picture.
+            embedding: a caption's published embedding, ``[1024]``.
 
         Raises:
-            CourseError: anything but an embedding, a sentence among it.
+            CourseError: a sentence, or an embedding of another shape.
         """
+        text = self.check(caption if embedding is None else embedding)[None]
         epsilons = [self.sketcher.embed_dim] * 2
         numbers = noise(seed, 1, self.sketcher.z_dim + sum(epsilons))
         z, sketch_epsilon, epsilon = numbers.split([self.sketcher.z_dim, *epsilons], dim=1)
-        caption = self.check(embedding)[None]
         if isinstance(self.generator, OfficialStageOne):
-            return Picture(self.generator(caption, z, sketch_epsilon)[0][0])
-        image, _, _, sketch = self.generator(caption, z, epsilon, sketch_epsilon)
-        return Picture(image[0], steps={"stage_1": sketch[0]})
+            sketch = self.generator(text, z, sketch_epsilon)[0]
+            return Picture(sketch[0], steps={"stage_1": sketch[0]})
+        image, _, _, sketch = self.generator(text, z, epsilon, sketch_epsilon)
+        return Picture(image[0], steps={"stage_1": sketch[0], "stage_2": image[0]})
 
     @property
     def sketcher(self) -> OfficialStageOne:
@@ -153,14 +163,14 @@ class OfficialStackGAN(Painter):
             return self.generator.STAGE1_G
         return self.generator
 
-    def check(self, embedding: Tensor) -> Tensor:
+    def check(self, text: object) -> Tensor:
         length = self.sketcher.ca_net.linear.in_features
-        shape = list(embedding.shape) if isinstance(embedding, Tensor) else type(embedding).__name__
-        if shape != [length]:
-            raise CourseError(
-                f"this painter takes an embedding, a tensor of shape [{length}], not {shape}",
-                where="embedding",
-                fix="a row of the published char-CNN-RNN-embeddings.pickle; for a sentence of your "
-                'own: course_lib.load("stackgan").generate("a large red house")',
-            )
-        return embedding.float()
+        if isinstance(text, Tensor) and text.shape == (length,):
+            return text.float()
+        found = f"a tensor {list(text.shape)}" if isinstance(text, Tensor) else repr(text)[:40]
+        raise CourseError(
+            f"this painter takes an embedding, a tensor [{length}], not {found}",
+            where="embedding",
+            fix="generate(embedding=...), a row of char-CNN-RNN-embeddings.pickle; for a sentence "
+            'of your own: course_lib.load("stackgan").generate("a large red house")',
+        )
