@@ -1,4 +1,4 @@
-"""Downloads: to a ``.part`` file, checked for size and checksum, renamed, unpacked.
+"""Data sets of the manifest: downloaded, verified, unpacked, and known to be complete.
 
 What nobody has published a checksum for cannot be verified. Its size and SHA-256 are noted beside
 it at the first download, so that a later one can be compared.
@@ -6,24 +6,23 @@ it at the first download, so that a later one can be compared.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import tarfile
-import urllib.error
-import urllib.request
-import zipfile
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from course_lib.data.archive import BadArchive, is_archive, unpack
+from course_lib.data.download import Patience, differences, download, facts_of
 from course_lib.data.manifest import DataSet, RemoteFile, find
+from course_lib.data.on_disk import first_few
 from course_lib.errors import CourseError, suggestion
+from course_lib.storage.disk import whole_file
 
-__all__ = ["Fetched", "fetch", "fetched"]
+__all__ = ["Fetched", "Patience", "fetch", "fetched", "incomplete", "make_folder"]
 
 NOTES = "fetched.json"
-CHUNK = 1 << 20  # bytes
-SECONDS = 30  # until a silent server counts as gone
+Note = dict[str, object]
 
 
 @dataclass(frozen=True)
@@ -55,11 +54,15 @@ class Fetched:
         return "\n".join(lines)
 
 
-def fetch(name: str, *, only: tuple[str, ...] = ()) -> Fetched:
-    """Gets a data set of the manifest.
+def fetch(name: str, *, only: tuple[str, ...] = (), patience: Patience | None = None) -> Fetched:
+    """Gets a data set of the manifest, or what is missing of it.
+
+    A download that was cut or interrupted is gone on with; a file that somebody has put into the
+    folder by hand is verified and taken.
 
     Args:
         only: names of single files, by default all of them.
+        patience: how long to try where a server is busy or a line breaks.
 
     Raises:
         CourseError: an unknown name, no connection, or a file that is not what it should be.
@@ -72,10 +75,24 @@ def fetch(name: str, *, only: tuple[str, ...] = ()) -> Fetched:
     files = tuple(file for file in data_set.files if not only or file.name in only)
     if data_set.how == "by hand":
         return Fetched(data_set.place, by_hand=tuple(_instruction(data_set, f) for f in files))
-    data_set.place.mkdir(parents=True, exist_ok=True)
+    make_folder(data_set.place)
     if data_set.how == "torchvision":
         return _through_torchvision(data_set)
-    return _download_all(data_set, files)
+    return _download_all(data_set, files, patience or Patience())
+
+
+def make_folder(path: Path) -> None:
+    """Makes a folder for data; what cannot be written is said before anything long begins."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise CourseError(
+            f"nothing can be written there: {error.strerror or error}",
+            where=str(path),
+            fix="the environment variable COURSE_DATA names another folder for data",
+        ) from None
 
 
 def _instruction(data_set: DataSet, file: RemoteFile) -> str:
@@ -100,78 +117,65 @@ def _through_torchvision(data_set: DataSet) -> Fetched:
     return Fetched(data_set.place, got=tuple(file.name for file in data_set.files))
 
 
-def _download_all(data_set: DataSet, files: tuple[RemoteFile, ...]) -> Fetched:
-    notes = fetched(data_set.place)
-    present = [file.name for file in files if file.name in notes]
-    got, unverified = [], []
+def _download_all(data_set: DataSet, files: tuple[RemoteFile, ...], patience: Patience) -> Fetched:
+    place, notes = data_set.place, fetched(data_set.place)
+    present, got, unverified = [], [], []
     for file in files:
-        if file.name in present:
+        if file.name in notes and not incomplete(place, file.name):
+            present.append(file.name)
             continue
-        archive = data_set.place / file.name
-        notes[file.name] = download(file, archive)
-        unpack(archive, data_set.place / file.into)
-        (data_set.place / NOTES).write_text(json.dumps(notes, indent=1), "utf-8")
+        target = place / file.name
+        notes[file.name] = _by_hand(file, target) or download(file, target, patience)
+        notes[file.name] |= {"files": _put_in_place(file, target, place)}
+        with whole_file(place / NOTES) as path:
+            path.write_text(json.dumps(notes, indent=1), "utf-8")
         got.append(file.name)
-        unverified += [] if file.md5 else [file.name]
-    return Fetched(data_set.place, tuple(got), tuple(present), tuple(unverified))
+        unverified += [] if file.md5 or file.sha256 else [file.name]
+    return Fetched(place, tuple(got), tuple(present), tuple(unverified))
 
 
-def fetched(place: Path) -> dict[str, object]:
+def _by_hand(file: RemoteFile, target: Path) -> Note:
+    """What to note about a file that somebody has put there, once it is verified."""
+    if not target.is_file():
+        return {}
+    facts = facts_of(target)
+    if wrong := differences(facts, file):
+        raise CourseError(wrong, where=str(target), fix="delete it, and fetch again")
+    return {"url": "by hand", **facts}
+
+
+def _put_in_place(file: RemoteFile, target: Path, place: Path) -> int:
+    """Unpacks what is an archive, and lists its files; returns how many there are."""
+    if not is_archive(target):
+        return 1
+    folder = place / file.into
+    try:
+        names = unpack(target, folder)
+    except BadArchive as error:
+        bad = target.with_name(target.name + ".bad")
+        os.replace(target, bad)
+        raise CourseError(f"{error.what}; kept as {bad.name}", where=str(target)) from None
+    with whole_file(_listing(place, file.name)) as path:
+        path.write_text("\n".join(str(Path(file.into, name)) for name in names), "utf-8")
+    return len(names)
+
+
+def _listing(place: Path, name: str) -> Path:
+    return place / ".fetched" / f"{name}.txt"
+
+
+def incomplete(place: Path, name: str) -> str:
+    """``1,203 of 8,855 files of a.zip are there; missing: ...``, or nothing if all of them are."""
+    listing, alone = _listing(place, name), not is_archive(Path(name))
+    names = listing.read_text("utf-8").splitlines() if listing.is_file() else [name] * alone
+    missing = [one for one in names if not (place / one).is_file()]
+    if not missing:
+        return ""
+    there = f"{len(names) - len(missing):,} of {len(names):,}"
+    return f"{there} files of {name} are there; missing: {first_few(missing)}"
+
+
+def fetched(place: Path) -> dict[str, Note]:
     """What was noted about the files that were downloaded into this folder."""
     path = place / NOTES
     return json.loads(path.read_text("utf-8")) if path.exists() else {}
-
-
-def download(file: RemoteFile, target: Path) -> dict[str, object]:
-    """One file, from the first of its mirrors that has it; returns what to note about it."""
-    failures = []
-    for url in file.urls:
-        try:
-            return _download_from(url, file, target)
-        except (OSError, CourseError) as error:
-            failures.append(f"{url}: {error}")
-    raise CourseError(
-        f"{file.name} could not be downloaded" + "".join(f"\n  {line}" for line in failures),
-        where=str(target.parent),
-        fix=f"try again later, or get it from {file.page} and put it there",
-    )
-
-
-def _download_from(url: str, file: RemoteFile, target: Path) -> dict[str, object]:
-    from tqdm import tqdm
-
-    part = target.with_name(target.name + ".part")
-    md5, sha256, size = hashlib.md5(usedforsecurity=False), hashlib.sha256(), 0
-    with urllib.request.urlopen(url, timeout=SECONDS) as answer, part.open("wb") as stream:
-        due = int(answer.headers.get("Content-Length") or 0)
-        bar = tqdm(total=due or file.bytes, desc=file.name, unit="B", unit_scale=True, disable=None)
-        with bar:
-            while chunk := answer.read(CHUNK):
-                stream.write(chunk)
-                md5.update(chunk)
-                sha256.update(chunk)
-                size += len(chunk)
-                bar.update(len(chunk))
-    due = file.bytes if file.bytes is not None else due or size
-    if size != due or (file.md5 and md5.hexdigest() != file.md5):
-        part.unlink()
-        raise CourseError(
-            f"{size:,} bytes with md5 {md5.hexdigest()}, "
-            f"expected {due:,} with {file.md5 or 'an unknown one'}; not kept"
-        )
-    os.replace(part, target)
-    return {"url": url, "bytes": size, "md5": md5.hexdigest(), "sha256": sha256.hexdigest()}
-
-
-def unpack(archive: Path, folder: Path) -> None:
-    """Unpacks a zip or tar file, and removes it; other files stay as they are."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if zipfile.is_zipfile(archive):
-        with zipfile.ZipFile(archive) as packed:
-            packed.extractall(folder)
-    elif tarfile.is_tarfile(archive):
-        with tarfile.open(archive) as packed_tar:
-            packed_tar.extractall(folder, filter="data")
-    else:
-        return
-    archive.unlink()

@@ -68,8 +68,9 @@ def open_folder(
             are read, or all together by :func:`check_folder`.
     """
     with Problems(str(path)) as problems:
-        files = list(walk(existing(path), problems))
-        reading = _Survey(Path(path), files, problems, size, classes, unlabeled, encoding)
+        folder = existing(path)
+        files = list(walk(folder, problems))
+        reading = _Survey(folder, files, problems, size, classes, unlabeled, encoding)
         source = reading.open(split)
     return cast(OnDisk, source)  # None always comes with a problem, which was raised
 
@@ -83,8 +84,9 @@ def check_folder(
 ) -> Report:
     """Reads everything in your own folder, and lists all problems with file names."""
     problems = Problems(str(path))
-    files = list(walk(existing(path), problems))
-    survey = _Survey(Path(path), files, problems, None, classes, unlabeled, encoding)
+    folder = existing(path)
+    files = list(walk(folder, problems))
+    survey = _Survey(folder, files, problems, None, classes, unlabeled, encoding)
     sources = [survey.open(split) for split in survey.splits()]
     # Where the parts do not fit together, the pictures can be looked at all the same.
     loose = Folder("pictures", [Page(picture) for picture in survey.pictures])

@@ -15,14 +15,14 @@ from course_lib.data.coco import COCO_CLASSES, Coco
 from course_lib.data.coco.json_files import coco_splits
 from course_lib.data.digits import Mnist
 from course_lib.data.fingerprint import fingerprint, of_folder
-from course_lib.data.folder import existing, open_folder
+from course_lib.data.folder import existing, open_folder, walk
 from course_lib.data.manifest import find, manifest
 from course_lib.data.on_disk import OnDisk
 from course_lib.data.pages import Folder, Page
 from course_lib.data.pairs import pair_by_stem
 from course_lib.data.storybook import Storybook
 from course_lib.data.tables import distinct_colours, read_classes
-from course_lib.errors import CourseError, suggestion
+from course_lib.errors import CourseError, Problems, suggestion
 from course_lib.paths import data_dir
 from course_lib.scene import ClassInfo, ClassTable, Scene, to_image
 
@@ -59,7 +59,7 @@ class Paired:
 
     def open(self, place: Path, split: str, size: int | None) -> Folder:
         images, maps = (
-            [path for path in existing(place / where.format(split)).iterdir() if path.is_file()]
+            [*walk(existing(place / where.format(split)), Problems())]
             for where in (self.images, self.maps)
         )
         numbers = place / self.instances.format(split)
@@ -157,7 +157,7 @@ def place_of(name: str) -> Path | None:
 
 def prepared_place(name: str, split: str | None, size: int) -> Path:
     """Where :func:`~course_lib.data.verbs.prepare` puts its small copy."""
-    own = Path(name).expanduser().absolute()  # two folders may have the same last name
+    own = Path(name).expanduser().resolve()  # two folders may have the same last name
     title = name if place_of(name) or name == "storybook" else f"{own.name}-{fingerprint(own)[:6]}"
     parts = [title, *([split] if split else []), str(size)]
     return data_dir() / "prepared" / "-".join(parts)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import cast
 
 from course_lib.data.coco import Coco, write_coco
-from course_lib.data.fetch import Fetched, fetch, fetched
-from course_lib.data.folder import BAD, check_folder
+from course_lib.data.fetch import Fetched, fetch, fetched, incomplete, make_folder
+from course_lib.data.folder import BAD, check_folder, existing
 from course_lib.data.known import (
     NOTE,
     PAIRED,
@@ -69,14 +69,18 @@ def check(name: str, *, remove_bad: bool = False) -> Report:
         raise CourseError(
             "only your own folder is tidied", where=name, fix=f"course data fetch {name}"
         )
+    folder = _existing(name)
     if name in PAIRED or name in ("mnist", "cifar10"):
-        return _check_splits(name)
-    report = check_folder(_existing(name))
-    if not (remove_bad and report.bad):
-        return report
-    moved = [put_aside(path, Path(report.where)) for path in report.bad]
-    report = check_folder(report.where)
-    return replace(report, found=(*report.found, f"moved to {BAD}/: {first_few(moved)}"))
+        report = _check_splits(name)
+    else:
+        report = check_folder(folder)
+    if remove_bad and report.bad:
+        moved = [put_aside(path, folder) for path in report.bad]
+        report = check_folder(folder)
+        return replace(report, found=(*report.found, f"moved to {BAD}/: {first_few(moved)}"))
+    gaps = [incomplete(folder, file) for file in fetched(folder)]
+    mend = f" (to mend it: course data fetch {folder.name})"
+    return replace(report, problems=(*(gap + mend for gap in gaps if gap), *report.problems))
 
 
 def put_aside(path: Path, folder: Path) -> str:
@@ -95,7 +99,7 @@ def _existing(name: str) -> Path:
     place = place_of(name)
     if place is not None and not place.is_dir():
         open_data(name)  # says how to get it
-    return place or Path(name)
+    return place or existing(name)
 
 
 def _check_splits(name: str) -> Report:
@@ -133,6 +137,7 @@ def prepare(name: str, size: int, split: str | None = None, *, most: int | None 
     source = open_data(name, split, size, copies=False)
     part = place.with_name(place.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
+    make_folder(part)
     count = len(source) if most is None else min(most, len(source))
     scenes = (source[index] for index in tqdm(range(count), desc=f"prepare {name}", disable=None))
     write_coco(scenes, part, "train2017", classes=source.classes)

@@ -72,7 +72,7 @@ class SceneLoader:
             raise self._lost_worker(number, error) from error
         if isinstance(loaded, CourseError):
             raise loaded
-        self._expected = number + 1
+        self._expected = number + 1 if number + 1 < self.rounds else -1
         return loaded
 
     def close(self) -> None:
@@ -161,7 +161,7 @@ def worker_context() -> multiprocessing.context.BaseContext:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["course_lib.scene"])
+    context.set_forkserver_preload(["torch", "course_lib.scene"])
     return context
 
 
