@@ -66,14 +66,13 @@ def join(objective: Objective) -> torch.device:
         The device to compute on: of several processes on one machine each has a GPU of its own.
 
     Raises:
-        CourseError: a device that is not there, or a batch that cannot be shared equally.
+        CourseError: a device that is not there.
     """
     processes = started()
     place = int(os.environ["LOCAL_RANK"]) if processes > 1 else None
     device = pick_device(objective.config.device, place)
     if processes == 1:
         return device
-    check_parts(objective.config.batch_size, processes)
     if not dist.is_initialized():
         dist.init_process_group(
             "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE

@@ -68,7 +68,8 @@ class Progress:
         """For a run that is resumed with nothing left to do: its last samples, and how to go on."""
         done, rounds = self.state.round, self.state.config.rounds
         print(f"already at {done} of {rounds} rounds; more with rounds={2 * done}", flush=True)
-        self.keep(Picture(grid(self.state.preview())))
+        if is_first():
+            self.keep(Picture(grid(self.state.preview())))
 
     def keep(self, samples: Picture) -> None:
         """Saves the sample grid; in a notebook the picture is exchanged in place."""
