@@ -187,7 +187,7 @@ def map_loss(logits: Tensor, targets: Tensor) -> Tensor:
     return F.cross_entropy(logits, targets, ignore_index=IGNORED) + 1 - dice.mean()
 
 
-def fit(pages: Pages, steps: int = 3600, batch_size: int = 16, seed: int = 0) -> SceneJudge:
+def fit(pages: Pages, steps: int = 5400, batch_size: int = 16, seed: int = 0) -> SceneJudge:
     """Trains a judge on pages of Storybook."""
     torch.manual_seed(seed)
     judge = SceneJudge()
