@@ -23,11 +23,12 @@ from course_lib.errors import CourseError
 from course_lib.judges.scenes import SceneJudge
 from course_lib.judges.things import ThingJudge
 
-__all__ = ["ATTRIBUTES", "CaptionJudge", "Claim", "View", "claims_of", "holds"]
+__all__ = ["ATTRIBUTES", "UNSURE", "CaptionJudge", "Claim", "View", "claims_of", "holds"]
 
 ATTRIBUTES = (
     "thing", "colour", "count", "size", "side", "place", "relation", "stuff", "season", "hour",
 )  # fmt: skip
+UNSURE = ("season",)  # many pages hardly show theirs: one in five is read wrong
 SLACK = 0.04  # of the picture's side
 
 

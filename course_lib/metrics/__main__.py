@@ -10,4 +10,5 @@ if __name__ == "__main__":
     fitted = features.fit(studied)
     ship(fitted, features.NAME, features.report(fitted, unseen))
     print("perceptual")
-    ship(features.fit_perceptual(studied), "perceptual", {})
+    perceptual = features.fit_perceptual(studied)
+    ship(perceptual, "perceptual", features.report_perceptual(perceptual, unseen))

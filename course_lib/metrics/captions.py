@@ -8,12 +8,20 @@ import torch
 from torch import Tensor
 
 from course_lib.errors import CourseError
-from course_lib.judges.captions import ATTRIBUTES, CaptionJudge, View, claims_of, holds
+from course_lib.judges.captions import (
+    ATTRIBUTES,
+    UNSURE,
+    CaptionJudge,
+    View,
+    claims_of,
+    holds,
+)
 from course_lib.metrics.score import Score, bootstrap, enough, shuffled, wilson
 
 __all__ = ["caption_accuracy"]
 
 LEAST = 30  # claims from which on an attribute has a score
+SURE = [place for place, name in enumerate(ATTRIBUTES) if name not in UNSURE]
 
 
 def caption_accuracy(
@@ -27,7 +35,8 @@ def caption_accuracy(
 
     Returns:
         Scores of ``"all"``, ``"whole captions"`` (every claim true), and of each attribute that
-        the captions mention thirty times or more.
+        the captions mention thirty times or more. The season, which the judge reads less surely,
+        has a score of its own and counts in no other.
     """
     enough(len(pictures), 50, "caption accuracy")
     if not len(pictures) == len(captions) == len(real):
@@ -58,9 +67,10 @@ def _scores(rows: Tensor, floor: Tensor, ceiling: Tensor) -> dict[str, Score]:
         return (part[..., 0] == part[..., 1]).all(dim=1).float().mean().item()
 
     protocol = "claims of captions that are true of the picture, read by both judges"
-    own, low, high = (share(part) for part in (rows, floor, ceiling))
-    scores = {"all": Score(own, bootstrap(share, rows), len(rows), low, high, protocol)}
-    own, low, high = (whole(part) for part in (rows, floor, ceiling))
+    sure = [part[:, SURE] for part in (rows, floor, ceiling)]
+    own, low, high = (share(part) for part in sure)
+    scores = {"all": Score(own, bootstrap(share, sure[0]), len(rows), low, high, protocol)}
+    own, low, high = (whole(part) for part in sure)
     interval = wilson(own * len(rows), len(rows))
     scores["whole captions"] = Score(own, interval, len(rows), low, high, protocol)
     for place, attribute in enumerate(ATTRIBUTES):

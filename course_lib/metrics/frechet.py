@@ -10,7 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -60,42 +60,50 @@ def tiles_shuffled(pictures: Tensor) -> Tensor:
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """Without torchmetrics' warnings of memory, and of a deviation that nobody reads."""
-    with warnings.catch_warnings():
+    """By a chance of its own, without warnings of memory and of a deviation that nobody reads."""
+    with warnings.catch_warnings(), fixed_chance():
         warnings.simplefilter("ignore", UserWarning)
         yield
 
 
+def _metric(name: str, num_features: int, **options: int) -> Any:
+    """A metric of torchmetrics, for features that are ready."""
+    try:
+        from torchmetrics.image import fid, inception, kid
+    except ImportError:
+        raise CourseError(f"{name} needs torchmetrics", fix="pip install torchmetrics") from None
+    kinds = {
+        "FID": fid.FrechetInceptionDistance,
+        "KID": kid.KernelInceptionDistance,
+        "the Inception score": inception.InceptionScore,
+    }
+    return kinds[name](Ready(num_features), **options)
+
+
 def fid_of(painted: Tensor, real: Tensor) -> float:
     """Fréchet distance of two Gaussians with the features' means and covariances."""
-    from torchmetrics.image.fid import FrechetInceptionDistance
-
-    metric = FrechetInceptionDistance(Ready(painted.shape[1]))
-    metric.set_dtype(torch.float64)
-    metric.update(real.double(), real=True)
-    metric.update(painted.double(), real=False)
-    return metric.compute().item()
+    with _quietly():
+        metric = _metric("FID", painted.shape[1])
+        metric.set_dtype(torch.float64)
+        metric.update(real.double(), real=True)
+        metric.update(painted.double(), real=False)
+        return metric.compute().item()
 
 
 def kid_of(painted: Tensor, real: Tensor) -> float:
     """Squared maximum mean discrepancy of the features, with a cubic kernel, without bias."""
-    from torchmetrics.image.kid import KernelInceptionDistance
-
     size = min(SUBSET, len(painted), len(real))
     with _quietly():
-        metric = KernelInceptionDistance(Ready(painted.shape[1]), subsets=20, subset_size=size)
-    metric.update(real, real=True)
-    metric.update(painted, real=False)
-    with fixed_chance():
+        metric = _metric("KID", painted.shape[1], subsets=20, subset_size=size)
+        metric.update(real, real=True)
+        metric.update(painted, real=False)
         return metric.compute()[0].item()
 
 
 def inception_score_of(logits: Tensor) -> float:
     """exp of the mean KL divergence of a picture's classes from the classes of all."""
-    from torchmetrics.image.inception import InceptionScore
-
     with _quietly():
-        metric = InceptionScore(Ready(logits.shape[1]), splits=1)
+        metric = _metric("the Inception score", logits.shape[1], splits=1)
         metric.update(logits)
         return metric.compute()[0].item()
 

@@ -5,6 +5,7 @@ import hashlib
 import io
 import math
 import pickle
+import sys
 
 import pytest
 import torch
@@ -65,6 +66,22 @@ def test_inception_score_of_certain_and_of_clueless_classifiers():
     half = torch.tensor([[math.log(3.0), 0.0], [0.0, math.log(3.0)]]).repeat(50, 1)
     wanted = math.exp(0.75 * math.log(1.5) + 0.25 * math.log(0.5))
     assert inception_score_of(half) == pytest.approx(wanted, rel=1e-5)
+
+
+@pytest.mark.parametrize("measure", [fid_of, kid_of, lambda one, _: inception_score_of(one)])
+def test_measuring_takes_nothing_from_the_callers_chance(measure):
+    one, other = torch.randn(2, 60, 4)
+    state = torch.get_rng_state()
+    value = measure(one, other)
+    assert torch.equal(state, torch.get_rng_state())
+    torch.rand(1)
+    assert measure(one, other) == value
+
+
+def test_without_torchmetrics_one_is_told_to_install_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torchmetrics.image", None)
+    with pytest.raises(CourseError, match="FID needs torchmetrics.*pip install torchmetrics"):
+        fid_of(torch.zeros(9, 2), torch.zeros(9, 2))
 
 
 @pytest.mark.parametrize(
