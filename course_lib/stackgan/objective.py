@@ -14,13 +14,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from course_lib.errors import Problems
+from course_lib.errors import CourseError, Problems
 from course_lib.objective import Objective, Player, Step, TrainConfig, check_adam, draw
 from course_lib.painter import noise
 from course_lib.scene import SceneBatch, Source
@@ -53,12 +53,14 @@ class StackGANConfig(TrainConfig):
     """
 
     stage: Literal[1, 2] = 1  # 1 sketches, 2 mends the sketch and doubles its size twice
-    data: str = "flowers"  # scenes with captions
+    data: str = "flowers102"  # scenes with captions or embeddings
     size: int = 0  # side of a picture in pixels; 0 for the stage's own: 64, then 256
     sketch: int = 64  # side of Stage I's picture in pixels, which Stage II gets
     rounds: int = 10_900  # 100 epochs of 7,034 flowers
     batch_size: int = 64  # scenes a round
-    encoder: str = ""  # file or folder of a `course train text` run; empty: the shipped encoder
+    crop: float = 76 / 64  # of size: squares are cut by chance from pictures of this side
+    flip: bool = False  # mirror pictures by chance
+    encoder: str = "published"  # the data's own embeddings; or "shipped"; or a `train text` run
     stage_one: str = ""  # Stage II only: file or folder of the Stage-I run; empty: the shipped one
     z_dim: int = 100  # length of the noise
     embed_dim: int = 128  # length of a caption's code, in G and in D
@@ -71,6 +73,8 @@ class StackGANConfig(TrainConfig):
     norm_d: bool = True  # the published batch norm in D
     wrong: tuple[Wrong, ...] = ("shuffled",)  # wrong captions: shuffled, swapped word, nearest
     kl: float = 2.0  # weight of the codes' divergence from the normal distribution
+    variety: float = 0.0  # Stage I: weight of the mode-seeking term; 0 for none, as published
+    variety_after: int = 0  # rounds before it begins: shapes first
     r1: float = 0.0  # weight gamma of the R1 penalty; 0 for none
     r1_every: int = 8  # rounds between two R1 penalties, each r1_every times as heavy
     ema: float = 0.0  # the paper samples from the last weights
@@ -84,6 +88,11 @@ class StackGANConfig(TrainConfig):
         if self.stage == 1:  # Stage I's picture is the sketch
             object.__setattr__(self, "sketch", self.size)
         super().__post_init__()
+
+    @property
+    def crop_from(self) -> int:
+        """Side in pixels of the pictures that squares are cut from."""
+        return int(self.size * self.crop)
 
     @property
     def variant(self) -> str:
@@ -111,6 +120,12 @@ class StackGANConfig(TrainConfig):
             f"wrong is {self.wrong}: one or more of {', '.join(known)}",
         )
         problems.check(
+            self.encoder != "published" or "swapped" not in self.wrong,
+            "words can be swapped in captions, not in published embeddings",
+            "encoder=shipped, or wrong=[shuffled,nearest]",
+        )
+        problems.check(1 <= self.crop <= 2, f"crop is {self.crop}, it must be from 1 to 2")
+        problems.check(
             self.batch_size >= 2, f"batch_size is {self.batch_size}; wrong captions need 2 scenes"
         )
         problems.check(
@@ -118,7 +133,7 @@ class StackGANConfig(TrainConfig):
             "r1 looks at one picture at a time, batch norm mixes them",
             "norm_d=false",
         )
-        for name in ("kl", "r1"):
+        for name in ("kl", "r1", "variety"):
             value = getattr(self, name)
             problems.check(value >= 0, f"{name} is {value}, it must not be negative")
         check_adam(problems, "lr_g", self.lr_g, self.betas)
@@ -142,6 +157,20 @@ def matching_aware(right: Tensor, wrong: list[Tensor], fake: Tensor) -> Tensor:
 def kl_to_normal(mu: Tensor, logvar: Tensor) -> Tensor:
     """``KL(N(mu, exp(logvar)) || N(0, 1))``, the mean over all numbers of a code (eq. 2)."""
     return (mu.square() + logvar.exp() - logvar - 1).mean() / 2
+
+
+def sameness(pictures: Tensor, z: Tensor) -> Tensor:
+    """``|z - z'| / |G(z, t) - G(z', t)|`` for two noises and one caption, mean distances each.
+
+    Small where other noise gives another picture (Mao et al.: Mode Seeking GANs, CVPR 2019). D sees
+    a caption once and cannot complain that G paints the same picture for it every time.
+
+    Args:
+        pictures: ``[2 N, 3, H, W]``; number ``k`` and ``N + k`` have the same caption.
+        z: their noise, ``[2 N, z_dim]``.
+    """
+    (one, other), (here, there) = pictures.float().chunk(2), z.chunk(2)
+    return (here - there).abs().mean() / ((one - other).abs().mean() + 1e-4)
 
 
 def r1_penalty(discriminator: Discriminator, real: Tensor, text: Tensor) -> Tensor:
@@ -184,7 +213,14 @@ def stage_two(config: StackGANConfig) -> StageTwo:
     )
 
 
-def trained(config: StackGANConfig) -> tuple[TextEncoder, StageOne]:
+def encoder_of(config: StackGANConfig) -> TextEncoder | None:
+    """Who reads the captions; None where they come with embeddings."""
+    if config.encoder == "published":
+        return None
+    return TextEncoder.load(None if config.encoder == "shipped" else Path(config.encoder))
+
+
+def trained(config: StackGANConfig) -> tuple[TextEncoder | None, StageOne]:
     """Encoder and generator of the Stage-I run on which Stage II builds.
 
     Raises:
@@ -200,7 +236,8 @@ def trained(config: StackGANConfig) -> tuple[TextEncoder, StageOne]:
             problems.check(own == asked, f"{name} is {own} there and {asked} here", "the same")
     network = stage_one(before)
     network.load_state_dict(part(checkpoint.tensors, "G" if before.stage == 1 else "stage_1"))
-    return TextEncoder.from_weights(part(checkpoint.tensors, "encoder")), network
+    read = part(checkpoint.tensors, "encoder")
+    return TextEncoder.from_weights(read) if read else None, network
 
 
 # --- The game ---
@@ -221,13 +258,13 @@ class StackGANObjective(Objective):
         super().__init__(config)
         self.generator: StageOne | StageTwo
         if config.stage == 1:
-            self.encoder = TextEncoder.load(Path(config.encoder) if config.encoder else None)
-            self.generator = stage_one(config)
-            self.frozen = {"encoder": self.encoder}
+            self.encoder, self.generator = encoder_of(config), stage_one(config)
         else:
             self.encoder, self.sketcher = trained(config)
             self.generator = stage_two(config)
-            self.frozen = {"encoder": self.encoder, "stage_1": self.sketcher}
+            self.frozen = {"stage_1": self.sketcher}
+        if self.encoder is not None:
+            self.frozen = {**self.frozen, "encoder": self.encoder}
         self.discriminator = Discriminator(
             EMBEDDING, config.embed_dim, config.width_d, config.size, norm=config.norm_d
         )
@@ -237,48 +274,73 @@ class StackGANObjective(Objective):
             "D": Player(self.discriminator, config.lr_d, config.betas),
             "G": Player(self.generator, config.lr_g, config.betas, averaged=True),
         }
-        self.shown: tuple[str, ...] = ()
+        self.shown = torch.zeros(8, EMBEDDING)  # what previews paint
 
     def prepare(self, source: Source) -> None:
-        first = captions_of(source.batch(torch.arange(min(8, len(source)))))
-        self.shown = tuple(several[0] for several in first)
+        first = source.batch(torch.arange(min(8, len(source))))
+        self.shown = self.hear(first, first=True)[1]
 
     def round(self, scenes: SceneBatch, step: Step) -> None:
-        captions = pick(captions_of(scenes))
-        text = self.read(captions)  # [B, 1024]
+        captions, text = self.hear(scenes)  # text: [B, 1024]
         real = scenes.images.contiguous(memory_format=torch.channels_last)
-        fake, mu, logvar = self.paint(self.generator, text)
+        varied = bool(self.config.variety) and step.round >= self.config.variety_after
+        asked = text[: len(text) // 2].repeat(2, 1) if varied else text  # two noises a caption
+        z = draw(torch.randn, len(asked), self.config.z_dim).to(asked.device)
+        fake, mu, logvar = self.paint(asked, z)
 
         compare, look = self.discriminator.compare, self.discriminator.look
         seen = look(real)  # once for all captions
         right = compare(seen, text).flatten().float()
         wrong = [compare(seen, t).flatten().float() for t in self.mismatched(captions, text)]
-        made = compare(look(fake.detach()), text).flatten().float()
+        made = compare(look(fake.detach()), asked).flatten().float()
         loss = matching_aware(right, wrong, made) + self.penalty(real, text, step.round)
         heard = torch.stack([(right > w).float().mean() for w in wrong])
         step("D", loss, real=right.mean(), fake=made.mean(), heard=heard.mean())
 
         divergence = kl_to_normal(mu.float(), logvar.float())
-        convinced = F.softplus(-self.discriminator.logits(fake, text).float()).mean()
-        step("G", convinced + self.config.kl * divergence, kl=divergence)
+        convinced = F.softplus(-self.discriminator.logits(fake, asked).float()).mean()
+        loss = convinced + self.config.kl * divergence
+        loss = loss + (self.config.variety * sameness(fake, z) if varied else 0.0)
+        step("G", loss, kl=divergence)
+
+    def hear(self, scenes: SceneBatch, first: bool = False) -> tuple[list[str], Tensor]:
+        """One caption of each scene, by chance or the first, and its embedding: ``[B, 1024]``.
+
+        Raises:
+            CourseError: scenes without what the configuration says is read.
+        """
+        if self.encoder is not None:
+            told = captions_of(scenes)
+            captions = [several[0] for several in told] if first else pick(told)
+            return captions, self.read(captions)
+        if scenes.embeddings is None:
+            raise CourseError(
+                "these scenes come without published embeddings",
+                where="data",
+                fix="encoder=shipped, or a `course train text` run on the captions of this data",
+            )
+        chances = torch.zeros(len(scenes)) if first else torch.rand(len(scenes))
+        which = (chances * scenes.embeddings.shape[1]).long().to(scenes.embeddings.device)
+        text = scenes.embeddings[torch.arange(len(scenes)), which]
+        return [str(number) for number in range(len(scenes))], text
 
     @torch.no_grad()
     def read(self, captions: list[str]) -> Tensor:
         """The captions' embeddings: ``[B, 1024]``."""
-        return self.encoder(captions).float()
+        reader = cast(TextEncoder, self.encoder).eval()
+        return reader(captions).float()
 
-    def paint(self, generator: nn.Module, text: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def paint(self, text: Tensor, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """New pictures for these embeddings, with mean and log variance of their codes."""
 
-        def normal(length: int) -> Tensor:
-            return draw(torch.randn, len(text), length).to(text.device)
+        def normal() -> Tensor:
+            return draw(torch.randn, len(text), self.config.embed_dim).to(text.device)
 
-        z, epsilon = normal(self.config.z_dim), normal(self.config.embed_dim)
         if self.config.stage == 1:
-            return generator(text, z, epsilon)
+            return self.generator(text, z, normal())
         with torch.no_grad():
-            sketch, _, _ = self.sketcher(text, z, normal(self.config.embed_dim))
-        return generator(text, sketch, epsilon)
+            sketch, _, _ = self.sketcher(text, z, normal())
+        return self.generator(text, sketch, normal())
 
     def mismatched(self, captions: list[str], text: Tensor) -> list[Tensor]:
         """Embeddings of wrong captions for the same pictures, ``[B, 1024]`` for each kind."""
@@ -286,7 +348,7 @@ class StackGANObjective(Objective):
         for kind in self.config.wrong:
             if kind == "swapped":
                 chances = torch.rand(len(captions)).tolist()
-                words = self.encoder.vocabulary
+                words = cast(TextEncoder, self.encoder).vocabulary
                 pairs = zip(captions, chances, strict=True)
                 kinds.append(self.read([swapped(text, words, chance) for text, chance in pairs]))
             elif kind == "nearest":
@@ -309,7 +371,7 @@ class StackGANObjective(Objective):
     def preview(self, players: Mapping[str, nn.Module]) -> Tensor:
         """For each of eight captions a row of eight pictures."""
         device = next(players["G"].parameters()).device
-        text = self.encoder(list(self.shown)).repeat_interleave(8, 0)  # [64, 1024]
+        text = self.shown.to(device).repeat_interleave(8, 0)  # [64, 1024]
         z = noise(0, len(text), self.config.z_dim).to(device)
         mean = torch.zeros(len(text), self.config.embed_dim, device=device)  # the code itself
         if self.config.stage == 1:

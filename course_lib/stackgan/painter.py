@@ -11,6 +11,7 @@ from torch import Tensor
 
 from course_lib.errors import CourseError
 from course_lib.painter import Painter, Picture, noise
+from course_lib.stackgan import official
 from course_lib.stackgan.networks import StageOne, StageTwo
 from course_lib.stackgan.objective import StackGANConfig, stage_one, stage_two
 from course_lib.storage.checkpoint import part
@@ -24,7 +25,8 @@ class StackGANPainter(Painter):
     """Paints what a caption says; everything that it leaves open is up to the noise.
 
     Attributes:
-        encoder: reads captions; ``encoder.vocabulary`` holds the words that it knows.
+        encoder: reads captions; ``encoder.vocabulary`` holds the words that it knows. None for a
+            painter that was trained on published embeddings: it takes no sentences.
         stage_1: sketches.
         stage_2: mends the sketch; None for a painter of Stage I alone.
     """
@@ -32,9 +34,13 @@ class StackGANPainter(Painter):
     kind = "stackgan"
 
     def __init__(
-        self, encoder: TextEncoder, stage_1: StageOne, stage_2: StageTwo | None, config: StackGANConfig
+        self,
+        encoder: TextEncoder | None,
+        stage_1: StageOne,
+        stage_2: StageTwo | None,
+        config: StackGANConfig,
     ) -> None:
-        self.encoder, self.config = encoder.eval(), config
+        self.encoder, self.config = encoder, config
         self.stage_1, self.stage_2 = stage_1.eval(), stage_2 and stage_2.eval()
 
     @classmethod
@@ -42,7 +48,8 @@ class StackGANPainter(Painter):
         cls, config: Mapping[str, Any], weights: Mapping[str, Tensor]
     ) -> StackGANPainter:
         settings = StackGANConfig.from_json(config)
-        encoder = TextEncoder.from_weights(part(weights, "encoder"))
+        reader = part(weights, "encoder")
+        encoder = TextEncoder.from_weights(reader) if reader else None
         first = stage_one(settings)
         if settings.stage == 1:
             first.load_state_dict(part(weights, "G"))
@@ -51,6 +58,11 @@ class StackGANPainter(Painter):
         first.load_state_dict(part(weights, "stage_1"))
         second.load_state_dict(part(weights, "G"))
         return cls(encoder, first, second, settings)
+
+    @classmethod
+    def from_official(cls, weights: Mapping[str, Tensor]) -> Painter:
+        """The published networks differ from ours and have a painter of their own."""
+        return official.painter(weights)
 
     def generate(
         self,
@@ -95,12 +107,22 @@ class StackGANPainter(Painter):
 
     def understand(self, caption: object) -> Sentence:
         """The caption as the painter reads it: what is unknown to it, and what is too much."""
-        return read_sentence(caption, self.encoder.vocabulary)
+        return read_sentence(caption, self._reader.vocabulary)
 
     @torch.no_grad()
     def embed(self, *captions: str) -> Tensor:
         """The captions' embeddings, with which one can calculate: ``[N, 1024]``."""
-        return self.encoder([self.understand(caption).text for caption in captions])
+        return self._reader([self.understand(caption).text for caption in captions])
+
+    @property
+    def _reader(self) -> TextEncoder:
+        if self.encoder is None:
+            raise CourseError(
+                "this painter was trained on published embeddings and takes no sentences",
+                where="caption",
+                fix="generate(embedding=...), a row of char-CNN-RNN-embeddings.pickle",
+            )
+        return self.encoder
 
     @torch.no_grad()
     def paint(

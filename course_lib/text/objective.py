@@ -28,7 +28,7 @@ __all__ = ["TextConfig", "TextObjective", "captions_of", "joint_embedding_loss",
 class TextConfig(TrainConfig):
     """The defaults are the paper's (section 5), but for the network that looks at pictures."""
 
-    data: str = "flowers"  # scenes with captions
+    data: str = "flowers102"  # scenes with captions
     rounds: int = 50_000  # updates of encoder and eye
     batch_size: int = 40  # pictures a round, each with one of its captions
     widths: tuple[int, int, int] = (384, 512, 256)  # channels of the encoder's convolutions

@@ -17,7 +17,7 @@ VOWELS = "aeiou"
 
 
 def words_of(caption: str) -> list[str]:
-    """The words of a caption in small letters: ``"A cat's tail."`` -> ``["a", "cat's", "tail"]``."""
+    """The words in small letters: ``"A cat's tail."`` -> ``["a", "cat's", "tail"]``."""
     return WORD.findall(caption.lower())
 
 
@@ -82,7 +82,9 @@ def swapped(caption: str, vocabulary: Vocabulary, chance: float) -> str:
         The caption itself if no word of it can be exchanged.
     """
     words = words_of(caption)
-    options = [(k, other) for k, word in enumerate(words) for other in vocabulary.swaps.get(word, ())]
+    options = [
+        (k, other) for k, word in enumerate(words) for other in vocabulary.swaps.get(word, ())
+    ]
     if not options:
         return caption
     place, other = options[min(int(chance * len(options)), len(options) - 1)]
