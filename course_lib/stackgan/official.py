@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from course_lib.errors import CourseError, Problems
+from course_lib.errors import CourseError
+from course_lib.foreign import fill
 from course_lib.painter import Painter, Picture, noise
 from course_lib.stackgan.official_networks import (
     OfficialDiscriminator,
@@ -25,14 +26,14 @@ __all__ = ["OfficialStackGAN", "network", "painter", "recognises"]
 
 Official = OfficialStageOne | OfficialStageTwo | OfficialDiscriminator
 
+WHERE = "the authors' weights"
 GENERATOR = {"ca_net.fc.weight", "upsample1.1.weight", "img.0.weight"}
 DISCRIMINATOR = {"encode_img.0.weight", "get_cond_logits.outlogits.0.weight"}
 
 
 def recognises(weights: Mapping[str, Tensor]) -> bool:
     """Whether these are the tensors of one of the authors' four networks."""
-    names = _plain(weights).keys()
-    return names >= GENERATOR or names >= DISCRIMINATOR
+    return weights.keys() >= GENERATOR or weights.keys() >= DISCRIMINATOR
 
 
 def painter(weights: Mapping[str, Tensor]) -> OfficialStackGAN:
@@ -47,17 +48,16 @@ def painter(weights: Mapping[str, Tensor]) -> OfficialStackGAN:
 def network(weights: Mapping[str, Tensor]) -> Official:
     """The network that these tensors belong to, with these tensors in it.
 
-    Old files do not count batches, and DataParallel puts ``module.`` before every name; both load.
-
     Raises:
         CourseError: every tensor that is missing, foreign or of another shape.
     """
-    weights = _plain(weights)
     try:
         built = _build(weights)
     except KeyError as error:
-        raise CourseError(f"{error.args[0]} is missing", where="the authors' weights") from error
-    _fill(built, weights)
+        raise CourseError(f"{error.args[0]} is missing", where=WHERE) from error
+    # Only the linear layer of the shared CA has another name.
+    renamed = {name.replace("ca_net.fc", "ca_net.linear"): w for name, w in weights.items()}
+    fill(built, renamed, WHERE)
     return built
 
 
@@ -95,24 +95,6 @@ def _text(weights: Mapping[str, Tensor]) -> tuple[int, int]:
     """Lengths of embedding and code."""
     twice, text_dim = weights["ca_net.fc.weight"].shape
     return text_dim, twice // 2
-
-
-def _plain(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name.removeprefix("module."): value for name, value in weights.items()}
-
-
-def _fill(built: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Loads the tensors; only the linear layer of the shared :class:`CA` has another name."""
-    renamed = {name.replace("ca_net.fc", "ca_net.linear"): w for name, w in weights.items()}
-    own = built.state_dict()
-    with Problems("the authors' weights") as problems:
-        for name in own.keys() - renamed.keys():
-            problems.check(name.endswith("num_batches_tracked"), f"{name} is missing")
-        for name, tensor in renamed.items():
-            shape = list(own[name].shape) if name in own else None
-            fine = list(tensor.shape) == shape
-            problems.check(fine, f"{name} is {list(tensor.shape)}, the network has {shape}")
-    built.load_state_dict({**own, **renamed})
 
 
 class OfficialStackGAN(Painter):
