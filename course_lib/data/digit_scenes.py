@@ -16,19 +16,26 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from course_lib.data.digits import Digits, Mnist
+from course_lib.data.fingerprint import fingerprint
 from course_lib.data.tables import table_of
 from course_lib.errors import Problems, check_seed
 from course_lib.scene import SceneBatch
 
-__all__ = ["DIGIT_CLASSES", "Canvases", "DigitScenes", "Look", "compose", "tight"]
+__all__ = ["DIGIT_CLASSES", "SCENES", "Canvases", "DigitScenes", "Look", "compose", "tight"]
 
 Look = Literal["grey", "clouds"]
 LOOKS = get_args(Look)
-DIGIT_CLASSES = table_of(
-    [*("zero one two three four".split()), *("five six seven eight nine".split())]
-)
+NAMES = "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"
+DIGIT_CLASSES = table_of(NAMES)
 SIDES = {1: (0.44, 0.63), 2: (0.40, 0.50)}  # of a digit, as a share of the canvas
-TRIES = 16  # places that are tried for the second digit
+# Sources by name: how many digits, on what.
+SCENES: dict[str, tuple[Literal[1, 2], Look]] = {
+    f"{digits}-{number}{ending}": (objects, look)
+    for digits in ("digits", "mnist")
+    for number, objects in (("one", 1), ("two", 2))
+    for ending, look in (("", "grey"), ("-clouds", "clouds"))
+}
+TRIES = 16  # draws of places
 
 
 @dataclass(frozen=True)
@@ -39,11 +46,15 @@ class Canvases:
         images: ``[N, C, H, W]`` in [0, 1].
         masks: ``[N, O, H, W]`` in [0, 1]: how much of a pixel is covered by that digit's ink.
         boxes: ``[N, O, 4]``, the square each digit was pasted into: corners as fractions.
+        backgrounds: ``[N, C, H, W]``, the canvases before anything was pasted.
+        colours: ``[N, O, C, 1, 1]``, of each digit's ink.
     """
 
     images: Tensor
     masks: Tensor
     boxes: Tensor
+    backgrounds: Tensor
+    colours: Tensor
 
 
 def tight(digits: Digits | Mnist) -> Tensor:
@@ -63,26 +74,24 @@ def compose(ink: Tensor, size: int, look: Look, chance: torch.Generator) -> Canv
     """
     boxes = _places(len(ink), ink.shape[1], chance)  # [N, O, 4]
     masks = _pasted(ink, boxes, size)
-    canvas, colours = _LOOKS[look](len(ink), ink.shape[1], size, chance)
+    background, colours = _LOOKS[look](len(ink), ink.shape[1], size, chance)
+    canvas = background
     for layer in range(ink.shape[1]):
         mask = masks[:, layer, None]  # [N, 1, H, W]
         canvas = (1 - mask) * canvas + mask * colours[:, layer]  # [N, C, H, W]
-    return Canvases(canvas, masks, boxes)
+    return Canvases(canvas, masks, boxes, background, colours)
 
 
 def _places(count: int, objects: int, chance: torch.Generator) -> Tensor:
-    """Squares inside the canvas; a second one where it touches the first least."""
+    """Squares inside the canvas; of several draws the one in which two overlap least."""
     low, high = SIDES[objects]
-    side = low + (high - low) * torch.rand(count, objects, 1, generator=chance)
-    spots = torch.rand(count, objects, TRIES, 2, generator=chance) * (1 - side[..., None])
-    first, picked = spots[:, 0, 0], [spots[:, 0, 0]]
-    if objects == 2:
-        near = torch.maximum(first[:, None], spots[:, 1])  # [N, TRIES, 2]
-        far = torch.minimum((first + side[:, 0])[:, None], spots[:, 1] + side[:, 1, None])
-        overlap = (far - near).clamp(min=0).prod(dim=-1)  # [N, TRIES]
-        picked.append(spots[torch.arange(count), 1, overlap.argmin(dim=1)])
-    corner = torch.stack(picked, dim=1)  # [N, O, 2]
-    return torch.cat([corner, corner + side], dim=-1)
+    side = low + (high - low) * torch.rand(count, objects, 1, 1, generator=chance)
+    corner = torch.rand(count, objects, TRIES, 2, generator=chance) * (1 - side)
+    near, far = corner.amax(dim=1), (corner + side).amin(dim=1)  # [N, TRIES, 2]
+    overlap = (far - near).clamp(min=0).prod(dim=-1)  # [N, TRIES]
+    best = overlap.argmin(dim=1)[:, None, None, None].expand(-1, objects, 1, 2)
+    corner = corner.gather(2, best)[:, :, 0]  # [N, O, 2]
+    return torch.cat([corner, corner + side[:, :, 0]], dim=-1)
 
 
 def _pasted(ink: Tensor, boxes: Tensor, size: int) -> Tensor:
@@ -131,20 +140,22 @@ class DigitScenes:
     Args:
         digits: whose digits are pasted, at 32 pixels.
         objects: digits on a canvas, 1 (MNIST-ONE) or 2 (MNIST-TWO).
-        size: side of a canvas in pixels; the paper has 32 for one digit and 64 for two.
         look: ``grey`` as published, one channel; ``clouds``, three.
+        size: side of a canvas in pixels; the paper has 32 for one digit and 64 for two.
         seed: of everything that is random; so are the canvases a function of these arguments.
         count: how many canvases.
     """
 
     classes = DIGIT_CLASSES
+    in_memory = True  # no worker could be faster
 
     def __init__(
         self,
         digits: Digits | Mnist,
         objects: Literal[1, 2] = 1,
-        size: int = 32,
         look: Look = "grey",
+        *,
+        size: int = 32,
         seed: int = 0,
         count: int = 20_000,
     ) -> None:
@@ -152,7 +163,8 @@ class DigitScenes:
             problems.check(objects in SIDES, f"{objects} digits on a canvas; 1 or 2 are possible")
             problems.check(size >= 16, f"size is {size}: digits need canvases of 16 pixels or more")
             problems.check(look in LOOKS, f"look is {look!r}: one of {', '.join(LOOKS)}")
-        self.name = f"{digits.name}-{'one' if objects == 1 else 'two'}"
+        ending = "" if look == "grey" else f"-{look}"
+        self.name = f"{digits.name}-{'one' if objects == 1 else 'two'}{ending}"
         self.channels = 1 if look == "grey" else 3
         chance = torch.Generator().manual_seed(check_seed(seed))
         self.which = torch.randint(len(digits), (count, objects), generator=chance)
@@ -162,6 +174,11 @@ class DigitScenes:
         self._images = torch.cat([(part.images * 255).round().byte() for part in parts])
         self._masks = torch.cat([(part.masks * 255).round().byte() for part in parts])
         self._boxes = torch.cat([part.boxes for part in parts])
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the canvases and what stands on them."""
+        return fingerprint(self.name, *self._images.shape, self._boxes.tolist())
 
     def __len__(self) -> int:
         return len(self._images)

@@ -1,7 +1,7 @@
 """The authors' checkpoints: ``<dataset>_netG_s_<session>_epoch_<n>.pth`` -> our generator.
 
 They are plain state dicts. The largest map's name gives the size of the picture, the shapes give
-the rest; scale and rotation limits are in no weight, so the data set must be known.
+all but what no weight holds: how many layers there are, and the limits of a pose.
 """
 
 from __future__ import annotations
@@ -9,24 +9,23 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from course_lib.errors import CourseError, suggestion
-from course_lib.foreign import read_weights
+from course_lib.errors import CourseError
 from course_lib.lrgan.networks import Discriminator, Generator, Sizes
 
-__all__ = ["DATASETS", "discriminator_of", "generator_of", "load_official"]
+__all__ = ["discriminator_of", "generator_of", "recognises", "renamed"]
 
-# Layers, smallest scale, rotation: the five commands of the authors' page.
-DATASETS = {
-    "mnist-one": (2, 1.2, 0.3),
-    "mnist-two": (3, 2.0, 0.3),
-    "cub200": (2, 1.2, 0.1),
-    "cifar10": (2, 1.2, 0.1),
-    "lfw": (2, 1.3, 0.1),
+# Side, channels and width of the five published commands -> layers, smallest scale, rotation: no
+# weight holds the last three, but the first three tell the commands apart.
+COMMANDS = {
+    (32, 1, 64): (2, 1.2, 0.3),  # MNIST-ONE
+    (64, 1, 64): (3, 2.0, 0.3),  # MNIST-TWO
+    (64, 3, 128): (2, 1.2, 0.1),  # CUB-200
+    (32, 3, 64): (2, 1.2, 0.1),  # CIFAR-10
+    (64, 3, 64): (2, 1.3, 0.1),  # LFW
 }
 # Our names for theirs; {n} is the side of the map that a layer works on.
 NAMES = {
@@ -49,60 +48,50 @@ NAMES = {
 XY = [4, 3, 5, 1, 0, 2]  # they write a pose's second row first, and y before x
 
 
-def load_official(path: Path, dataset: str = "") -> Generator:
-    """The generator in an official file.
-
-    Args:
-        dataset: whose limits hold, one of :data:`DATASETS`; by default what the file's name says.
-
-    Raises:
-        CourseError: no such data set, or a file with other weights.
-    """
-    dataset = dataset or path.name.partition("_netG")[0].replace("_", "-")
-    if dataset not in DATASETS:
-        raise CourseError(
-            f"{dataset!r} is no data set of LR-GAN's; {suggestion(dataset, DATASETS)}",
-            where=str(path),
-            fix="say which one: the limits of the pose are not in the file",
-        )
-    layers, scale, rotation = DATASETS[dataset]
-    return generator_of(read_weights(path), layers, scale, rotation, where=str(path))
+def recognises(weights: Mapping[str, Tensor]) -> bool:
+    """Whether these are the tensors of the authors' generator."""
+    return {"lstmcell.weight_ih", "Gbgc.convt1.weight", "Gtransform.bias"} <= weights.keys()
 
 
 def generator_of(
-    weights: Mapping[str, Tensor], layers: int, scale: float, rotation: float, where: str = ""
+    weights: Mapping[str, Tensor], limits: tuple[int, float, float] | None = None
 ) -> Generator:
-    """Our generator with their weights; ``scale`` is what they call ``maxobjscale``."""
-    try:
-        first = weights["Gbgc.convt1.weight"]  # [z_dim, 4 width, 4, 4]
-        side = 4 * max(int(name[10:-7]) for name in weights if name.startswith("Gbgc.convt")
-                       and name.endswith("weight"))  # fmt: skip
-        channels = weights["Gbgi.0.weight"].shape[1]
-    except (KeyError, ValueError) as error:
-        raise CourseError(f"these are no weights of LR-GAN's netG ({error})", where=where) from None
-    sizes = Sizes(
-        z_dim=first.shape[0],
-        width=first.shape[1] // 4,
-        size=side,
-        channels=channels,
-        layers=layers,
-        patch=side,
-        scale=(scale, 2 * scale),
-        rotation=rotation,
-    )
+    """Our generator with their weights.
+
+    Args:
+        limits: layers, ``maxobjscale`` and largest rotation, which no weight holds; by default
+            those of the published command with networks of this size.
+    """
+    sizes = _sizes(weights, limits)
     generator = Generator(sizes)
-    _fill(generator, renamed(weights, side, context=layers > 2), where)
+    _fill(generator, renamed(weights, sizes.size, context=sizes.layers > 2))
     return generator
 
 
-def discriminator_of(weights: Mapping[str, Tensor], where: str = "") -> Discriminator:
+def _sizes(weights: Mapping[str, Tensor], limits: tuple[int, float, float] | None) -> Sizes:
+    first = weights["Gbgc.convt1.weight"]  # [z_dim, 4 width, 4, 4]
+    sides = [int(found[1]) for name in weights if (found := re.match(r"Gbgc\.convt(\d+)", name))]
+    size, width = 4 * max(sides), first.shape[1] // 4
+    channels = weights["Gbgi.0.weight"].shape[1]
+    layers, scale, rotation = limits or COMMANDS.get((size, channels, width), (2, 1.2, 0.1))
+    return Sizes(
+        z_dim=first.shape[0],
+        width=width,
+        size=size,
+        channels=channels,
+        layers=layers,
+        patch=size,
+        scale=(scale, 2 * scale),
+        rotation=rotation,
+    )
+
+
+def discriminator_of(weights: Mapping[str, Tensor]) -> Discriminator:
     """Our discriminator with their weights."""
     sides = [int(found[1]) for name in weights if (found := re.match(r"main\.conv(\d+)", name))]
-    if not sides:
-        raise CourseError("these are no weights of LR-GAN's netD", where=where)
     width, channels = weights[f"main.conv{max(sides)}.weight"].shape[:2]
     discriminator = Discriminator(width, max(sides), channels)
-    _fill(discriminator, renamed(weights, max(sides), context=False), where)
+    _fill(discriminator, renamed(weights, max(sides), context=False))
     return discriminator
 
 
@@ -116,8 +105,8 @@ def renamed(weights: Mapping[str, Tensor], size: int, *, context: bool) -> dict[
         if name.startswith(("encoder", "nlnet")) and not context:
             continue
         layer, _, last = name.rpartition(".")
-        value = value[XY] if layer == "Gtransform" else value
-        found[f"{_renamed_layer(layer, size)}.{last}"] = value
+        ours = f"{_renamed_layer(layer, size)}.{last}"
+        found[ours] = value[XY] if layer == "Gtransform" else value
     return found
 
 
@@ -136,13 +125,12 @@ def _renamed_layer(layer: str, size: int) -> str:
     return layer
 
 
-def _fill(module: torch.nn.Module, weights: dict[str, Tensor], where: str) -> None:
+def _fill(module: torch.nn.Module, weights: dict[str, Tensor]) -> None:
     """Loads the weights; files of 2017 know no ``num_batches_tracked``."""
     own = module.state_dict()
     counters = {name: own[name] for name in own if name.endswith("num_batches_tracked")}
     try:
         module.load_state_dict(counters | weights)
     except RuntimeError as error:
-        raise CourseError(
-            f"these are not LR-GAN's weights ({str(error).splitlines()[-1].strip()})", where=where
-        ) from None
+        reason = str(error).splitlines()[-1].strip()
+        raise CourseError(f"these are not LR-GAN's weights ({reason})") from None

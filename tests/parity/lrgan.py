@@ -39,7 +39,8 @@ def mask_transformer(case: Case) -> None:
 def model(case: Case) -> None:
     """Outputs, losses, gradients and batch norm's averages of one round."""
     told = case.notes["config"]
-    g = generator_of(case.part("G."), told["ntimestep"], told["maxobjscale"], told["rot"])
+    limits = told["ntimestep"], told["maxobjscale"], told["rot"]
+    g = generator_of(case.part("G."), limits)
     g.sizes = replace(g.sizes, exact=False)
     d = discriminator_of(case.part("D."))
     g.double(), d.double()
