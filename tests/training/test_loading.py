@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +25,7 @@ from course_lib.storage.checkpoint import read_checkpoint
 from course_lib.training import train
 from course_lib.training.loading import SceneLoader, pick_workers
 from course_lib.training.order import batch_indices, chance_of
+from tests.training.ten import Ten
 
 CPU = torch.device("cpu")
 CONFIG = TrainConfig(size=16, batch_size=3, rounds=9, seed=4, workers=0)
@@ -138,32 +138,6 @@ PLAYED = DCGANConfig(
 )  # fmt: skip
 
 
-@dataclass
-class Ten:
-    """Ten digits; one may be bad in a way of its own, in a worker or anywhere."""
-
-    bad: int = -1
-    fault: str = ""
-
-    name = "ten"
-    fingerprint = "ten"
-
-    def __len__(self) -> int:
-        return 10
-
-    def batch(self, indices):
-        working = multiprocessing.parent_process() is not None
-        if self.bad in indices.tolist():
-            if self.fault == "killed" and working:
-                os.kill(os.getpid(), signal.SIGKILL)
-            if self.fault == "raises":
-                raise ValueError("nothing here")
-        if self.fault == "ctrl-c" and working:
-            os.kill(os.getpid(), signal.SIGINT)
-            os.kill(os.getpid(), signal.SIGTERM)
-        return SceneBatch(torch.linspace(-1, 1, 640).view(10, 1, 8, 8)[indices])
-
-
 def state(folder: Path):
     return read_checkpoint(folder / "last.safetensors").tensors
 
@@ -217,7 +191,7 @@ def test_b60_any_other_error_names_scenes_and_line(workers):
         rounds(Ten(5, "raises"), replace(CONFIG, workers=workers))
     scenes = batch_indices(10, 3, 4, number).tolist()
     words = f"the scenes {scenes} of round {number + 1} could not be read: ValueError: nothing here"
-    assert words in str(caught.value) and "test_loading.py, line" in str(caught.value)
+    assert words in str(caught.value) and "ten.py, line" in str(caught.value)
 
 
 def test_b56_a_batch_larger_than_the_data_is_refused_before_anything_is_written(tmp_path):
