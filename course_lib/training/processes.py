@@ -10,7 +10,7 @@ exactly, where a loss is a mean over scenes. Random numbers are drawn for the wh
 process (:func:`course_lib.objective.draw`). So n processes play the game that one would, up to the
 order of a sum, and a run goes on with another number of them. Two things differ: batch norm takes
 the statistics of a part of the batch, except on GPUs, where ``SyncBatchNorm`` takes those of the
-whole; and a loss that is a mean over *objects* weighs each part's objects alike.
+whole; and a loss that compares scenes of a batch, or is a mean over their *objects*, sees a part.
 
 Why not ``DistributedDataParallel``? Its wrapper knows a module's one ``forward``. A GAN's round
 calls a player several times, through its parts, too, and not all parts in every round. Then the
