@@ -8,8 +8,9 @@
 from __future__ import annotations
 
 import io
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,7 +20,7 @@ import torchvision
 from PIL import Image as PILImage
 from torch import Tensor
 
-from course_lib.errors import check_seed
+from course_lib.errors import CourseError, check_seed
 
 __all__ = ["Painter", "Picture", "between", "grid", "noise"]
 
@@ -31,10 +32,12 @@ class Picture:
     Attributes:
         image: ``[3, H, W]`` (or ``[1, H, W]``) in [-1, 1].
         steps: the named intermediates that the painter can show, in the order of its work.
+        notes: what the painter could not make use of: unknown words, a sentence that was cut.
     """
 
     image: Tensor
     steps: Mapping[str, Tensor] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def pil(self) -> PILImage.Image:
         """The picture as a Pillow image, 8 bits a channel."""
@@ -68,9 +71,19 @@ class Painter(ABC):
     def from_weights(cls, config: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Painter:
         """Builds the painter from what its checkpoint carries."""
 
+    @classmethod
+    def from_official(cls, weights: Mapping[str, Tensor]) -> Painter:
+        """The painter with the weights that the paper's authors released."""
+        raise CourseError(f"{cls.kind} has no released weights")
+
     @abstractmethod
     def generate(self, *what: Any, **how: Any) -> Picture:
         """Paints one picture of ``what`` the painter listens to; every painter takes a ``seed``."""
+
+    def sheets(self, seeds: Sequence[int], **how: Any) -> dict[str, Tensor]:
+        """Grids by name: ``final``, and whatever else a painter can show of its pictures."""
+        pictures = torch.stack([self.generate(**how, seed=seed).image for seed in seeds])
+        return {"final": grid(pictures, math.ceil(math.sqrt(len(seeds))))}
 
 
 def noise(seed: int, *shape: int) -> Tensor:

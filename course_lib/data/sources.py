@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from typing import Literal, cast
 
 import torch
 from torch import Tensor
 
+from course_lib.data.digit_scenes import SCENES, DigitScenes
 from course_lib.data.digits import Digits, Mnist, find_mnist
 from course_lib.data.known import open_data, splits_of
 from course_lib.data.on_disk import OnDisk
@@ -21,7 +22,7 @@ from course_lib.scene import ClassTable, SceneBatch, Source
 __all__ = ["open_source"]
 
 BOOKS = {"storybook": (0, 4), "storybook-alone": (1, 1)}  # the fewest and the most things
-ENOUGH = 20_000  # pages with one large thing: as many as stay in memory once they are drawn
+ENOUGH = 20_000  # pages with one large thing, at 64 px: they stay in memory once they are drawn
 
 
 def open_source(
@@ -35,8 +36,9 @@ def open_source(
     """The scenes of that name at ``size`` pixels.
 
     Args:
-        name: ``digits``, ``mnist``, ``storybook``, ``storybook-alone`` (one large thing a scene),
-            a data set of the manifest, or a folder.
+        name: ``digits``, ``mnist``, one or two of them on canvases (``mnist-one``, ``digits-two``,
+            ``digits-one-clouds``, ...), ``storybook``, ``storybook-alone`` (one large thing a
+            scene), a data set of the manifest, or a folder.
         split: ``train``, ``val`` or ``test``; what has no splits is all for training.
         flip: mirror scenes by chance. Storybook and digits need none: a digit has a right way.
         crop_from: side in pixels from which squares are cut by chance.
@@ -44,19 +46,25 @@ def open_source(
     Raises:
         CourseError: an unknown name or split, or data that is not there yet.
     """
-    if name == "digits":
-        return Digits(size, "test" if split == "test" else "train")
-    if name == "mnist":
-        root = data_dir()
-        return Mnist(
-            find_mnist(root) or root / "mnist", size, "test" if split == "test" else "train"
-        )
+    if name in ("digits", "mnist"):
+        return _handwriting(name, size, split)
+    if name in SCENES:
+        written = _handwriting(name.partition("-")[0], 32, split)
+        return DigitScenes(written, *SCENES[name], size=size, seed=int(split == "test"))
     if name in BOOKS:
         book = Storybook(size=size, things=BOOKS[name])
         pages = book.split(cast(Split, _known_split("storybook", split)))
-        return Part(book, pages if name == "storybook" else pages[:ENOUGH])
+        return Part(book, pages if name == "storybook" else pages[: ENOUGH * 64 // size])
     source = cast(OnDisk, open_data(name, _known_split(name, split), crop_from or size))
     return Varied(source, size, flip) if flip or crop_from else source
+
+
+def _handwriting(name: str, size: int, split: str) -> Digits | Mnist:
+    half: Literal["train", "test"] = "test" if split == "test" else "train"
+    if name == "digits":
+        return Digits(size, half)
+    root = data_dir()
+    return Mnist(find_mnist(root) or root / "mnist", size, half)
 
 
 def _known_split(name: str, split: str) -> str | None:

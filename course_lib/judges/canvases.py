@@ -136,8 +136,11 @@ def handwriting(split: Split) -> list[tuple[Tensor, Tensor]]:
     collections: list[Digits | Mnist] = [Digits(SIZE, split)]
     if root := find_mnist(data_dir()):
         collections.append(Mnist(root, SIZE, split))
-    sized = {"size": (INK, INK), "mode": "bilinear", "align_corners": False, "antialias": True}
-    return [(F.interpolate(tight(d), **sized) * 2 - 1, d.labels) for d in collections]
+    return [(_sized(tight(digits)) * 2 - 1, digits.labels) for digits in collections]
+
+
+def _sized(ink: Tensor) -> Tensor:
+    return F.interpolate(ink, size=(INK, INK), mode="bilinear", align_corners=False, antialias=True)
 
 
 def canvases(ink: Tensor) -> tuple[Tensor, Tensor]:
@@ -146,10 +149,8 @@ def canvases(ink: Tensor) -> tuple[Tensor, Tensor]:
     Returns canvases ``[N, 3, 32, 32]`` in [-1, 1] and masks ``[N, O, 32, 32]``.
     """
     chance = torch.Generator().manual_seed(int(torch.randint(2**31, ())))
-    halves = [
-        compose((part + 1) / 2, SIZE, look, chance)
-        for part, look in zip(ink.chunk(2), ("grey", "clouds"), strict=True)
-    ]
+    one, other = ((part + 1) / 2 for part in ink.chunk(2))
+    halves = compose(one, SIZE, "grey", chance), compose(other, SIZE, "clouds", chance)
     images = torch.cat([half.images.expand(-1, 3, -1, -1) for half in halves]) * 2 - 1
     return images, torch.cat([half.masks for half in halves])
 

@@ -53,12 +53,14 @@ def adversarial_scores(
     right = [_right(log, unseen[1]) for log in (taught, misled, truly)]
     apart = [_divergence(log, truly) for log in (taught, misled, again)]
     return {
-        "accuracy": _score(*right, protocol),
-        "divergence": _score(*apart, f"{protocol}; mean KL in nats, less is better"),
+        "accuracy": _score(right, protocol),
+        "divergence": _score(apart, f"{protocol}; mean KL in nats, less is better"),
     }
 
 
-def _score(rows: Tensor, floor: Tensor, ceiling: Tensor, protocol: str) -> Score:
+def _score(parts: list[Tensor], protocol: str) -> Score:
+    rows, floor, ceiling = parts
+
     def mean(values: Tensor) -> float:
         return values.mean().item()
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from course_lib.data.digit_scenes import Canvases
@@ -157,8 +158,8 @@ def _rows(layered: Layered, judge: CanvasJudge, sure: float) -> dict[str, Tensor
 def _iou(masks: Tensor, ink: Tensor) -> Tensor:
     """Of masks ``[N, H, W]`` with the judge's ink, at the judge's size: ``[N]``."""
     if masks.shape != ink.shape:
-        size = ink.shape[-2:]
-        masks = torch.nn.functional.adaptive_avg_pool2d(masks[:, None].float(), size)[:, 0] > 0.5
+        size = ink.shape[-2], ink.shape[-1]
+        masks = F.adaptive_avg_pool2d(masks[:, None].float(), size)[:, 0] > 0.5
     both, either = (masks & ink).sum(dim=(1, 2)), (masks | ink).sum(dim=(1, 2))
     return both / either.clamp(min=1)
 
