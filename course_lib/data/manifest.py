@@ -131,7 +131,9 @@ course data preview NAME      a sheet of pictures with their boxes, maps and cap
 course data prepare NAME      resize once, so that training reads small files
 ```
 
-`check`, `preview` and `prepare` also take the path of a folder of your own.
+`check`, `preview` and `prepare` also take the path of a folder of your own; there, `check
+--remove-bad` puts pictures that cannot be read aside, into `_bad`. A download that was cut goes on
+where it was; a file that you put into the folder of its data set yourself is verified and taken.
 This page is made from `course_lib/data/manifest.yaml`: `python -m course_lib.data.manifest`.
 A checksum that is unknown cannot be verified; `fetch` says so, and notes what it got.
 

@@ -22,7 +22,7 @@ from course_lib.errors import CourseError
 from course_lib.objective import TrainConfig
 from course_lib.scene import SceneBatch
 from course_lib.storage.checkpoint import read_checkpoint
-from course_lib.training import train
+from course_lib.training import loading, train
 from course_lib.training.loading import SceneLoader, pick_workers
 from course_lib.training.order import batch_indices, chance_of
 from tests.training.ten import Ten
@@ -34,6 +34,13 @@ CONFIG = TrainConfig(size=16, batch_size=3, rounds=9, seed=4, workers=0)
 @pytest.fixture(autouse=True)
 def soon(monkeypatch):
     monkeypatch.setattr(_utils, "MP_STATUS_CHECK_INTERVAL", 0.2)  # seconds; torch's is 5
+
+
+@pytest.fixture
+def forked(monkeypatch):
+    """Workers that begin at once: the course's own first import torch, in a process apart."""
+    if sys.platform == "linux":
+        monkeypatch.setattr(loading, "worker_context", lambda: multiprocessing.get_context("fork"))
 
 
 @pytest.fixture
@@ -63,6 +70,7 @@ def assert_same(one: list[SceneBatch], other: list[SceneBatch]) -> None:
 # --- the same to the bit --------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("forked")
 @pytest.mark.parametrize("workers", [1, 2])
 def test_any_number_of_workers_reads_the_same_from_any_round_on(folder, workers):
     source = open_source(str(folder), 16, flip=True, crop_from=20)
@@ -142,6 +150,7 @@ def state(folder: Path):
     return read_checkpoint(folder / "last.safetensors").tensors
 
 
+@pytest.mark.usefixtures("forked")
 def test_a_run_resumed_in_mid_epoch_with_workers_equals_one_without(tmp_path):
     train(DCGANObjective(PLAYED), Ten(), tmp_path / "straight", show=False)
     for rounds, workers in ((2, 1), (5, 2), (6, 0)):
@@ -168,11 +177,13 @@ def test_b59_a_killed_worker_is_named_and_the_checkpoint_kept(tmp_path):
     assert len(history) == 12
 
 
+@pytest.mark.usefixtures("forked")
 def test_signals_to_the_whole_group_leave_workers_at_work():
     source = Ten(fault="ctrl-c")
     assert_same(rounds(source, replace(CONFIG, workers=1)), rounds(Ten()))
 
 
+@pytest.mark.usefixtures("forked")
 @pytest.mark.parametrize("workers", [0, 1])
 def test_b60_a_bad_file_is_named_with_its_index(folder, workers):
     (folder / "7.png").write_bytes((folder / "7.png").read_bytes()[:300])
@@ -184,6 +195,7 @@ def test_b60_a_bad_file_is_named_with_its_index(folder, workers):
     assert caught.value.fix == "delete it or download it again"
 
 
+@pytest.mark.usefixtures("forked")
 @pytest.mark.parametrize("workers", [0, 1])
 def test_b60_any_other_error_names_scenes_and_line(workers):
     number = next(n for n in range(9) if 5 in batch_indices(10, 3, 4, n).tolist())
@@ -242,6 +254,7 @@ def test_workers_that_cannot_be_are_refused(workers):
         replace(CONFIG, workers=workers)
 
 
+@pytest.mark.usefixtures("forked")
 def test_workers_go_home_when_the_loader_closes():
     loader = SceneLoader(Ten(), replace(CONFIG, workers=1), CPU)
     loader.round(0)
