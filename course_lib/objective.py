@@ -67,10 +67,12 @@ class TrainConfig:
     milestone_every: int = 10_000  # rounds between two painters that are kept for good; 0 for none
     keep: Literal["painter", "full"] = "painter"  # of a milestone; a training resumes from full
 
-    # What a run may be resumed with otherwise: how long and how it is computed, not what is played.
+    # What a run may be resumed with otherwise: how long and how it is computed, not what is played;
+    # and learning rates, since smaller ones are the way out of a loss that is not finite.
     MAY_CHANGE: ClassVar[frozenset[str]] = frozenset(
         {"rounds", "device", "memory", "accumulate", "checkpointing", "offload", "workers", "keep"}
-        | {"save_every", "save_minutes", "sample_every", "milestone_every"}
+        | {"save_every", "save_minutes", "sample_every", "milestone_every", "track"}
+        | {"lr", "lr_d", "lr_g"}
     )
 
     @property

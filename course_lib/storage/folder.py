@@ -223,7 +223,7 @@ class RunFolder:
         if (self.path / EARLIER).is_dir():
             yield self.path / EARLIER
         for name in ("logs", "samples", "milestones"):
-            yield from sorted((self.path / name).glob("*"))[:-1]
+            yield from sorted(p for p in (self.path / name).rglob("*") if p.is_file())[:-1]
 
 
 def _state_at(path: Path) -> Checkpoint:
@@ -231,7 +231,7 @@ def _state_at(path: Path) -> Checkpoint:
     state = RunFolder(path, writes=False).newest() if path.is_dir() else read_checkpoint(path)
     if state is None:
         raise CourseError(f"there is no {LAST} in this folder", where=str(path))
-    if not any(name.startswith("optimiser/") for name in state.tensors):
+    if "random/cpu" not in state.tensors:
         raise CourseError(
             "this is a painter, from which one samples; a training goes on from a whole state",
             where=str(path),

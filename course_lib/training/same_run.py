@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from course_lib.errors import CourseError
-from course_lib.objective import Objective
+from course_lib.objective import Objective, TrainConfig
 from course_lib.scene import Source
 
 __all__ = ["check_same_run", "describe"]
@@ -36,7 +36,8 @@ def check_same_run(
         )
     fixed, free = _changed_settings(header, objective)
     fixed += _changed_data(header.get("data"), data)
-    if json.loads(json.dumps(objective.tables())) != header.get("tables", {}):
+    tables = json.loads(json.dumps(objective.tables()))
+    if tables != header.get("tables", tables):  # schema 1 had none
         fixed.append("the tables (classes or words) are others")
     if fixed:
         lines = [f"\n  cannot change: {line}" for line in fixed]
@@ -45,6 +46,19 @@ def check_same_run(
             "the run was begun otherwise, and would not be the same run:" + "".join(lines),
             where="resume",
             fix="the same values, another folder (--out), or begin anew (resume=False, --fresh)",
+        )
+    _note_prolonged(header, objective.config)
+
+
+def _note_prolonged(header: Mapping[str, Any], config: TrainConfig) -> None:
+    """Learning rates that have begun to fall for an end which is now put off leap up again."""
+    planned, turn = header["config"]["rounds"], 1 - config.lr_decay
+    if config.rounds > planned and header["round"] > turn * planned:
+        print(
+            f"{config.rounds} rounds instead of {planned}: the learning rates had begun to fall at "
+            f"round {turn * planned:.0f} (lr_decay={config.lr_decay}) and now leap up again. It is "
+            "not the run that would have been planned longer from the start",
+            flush=True,
         )
 
 

@@ -81,7 +81,7 @@ class TrainingState:
     def preview(self) -> Tensor:
         """The objective's pictures as they are now, ``[N, C, H, W]`` on the CPU."""
         players = self.sampling_players()
-        with evaluating(players.values()):
+        with randomness.untouched(self.device), evaluating(players.values()):
             return self.objective.preview(players).cpu()
 
     # --- out to a checkpoint, and in again ---
@@ -94,6 +94,8 @@ class TrainingState:
             check_same_run(checkpoint.header, self.objective, self.data)
             self.restore(checkpoint)
             self.saved_round = self.round
+        if checkpoint is None or resume is not True:  # to fall back to; and the disk takes it
+            self.save(run)
         processes.start_alike([module for _, module in self._modules()], self.round)
 
     def save(self, run: RunFolder, score: Score | None = None) -> None:

@@ -138,7 +138,7 @@ def test_mlflow_has_every_round_once_in_one_file(followed_run):
 @pytest.mark.browser
 def test_mlflows_page_shows_the_curves(followed_run, tmp_path):
     """The command of the documentation, and a browser that may speak to this machine only."""
-    from tests.browser.conftest import ARGUMENTS, CHROMIUM
+    from tests.browser.conftest import ARGUMENTS, CHROMIUM, is_outside
 
     sync_api = pytest.importorskip("playwright.sync_api")
     if CHROMIUM is None:
@@ -156,6 +156,7 @@ def test_mlflows_page_shows_the_curves(followed_run, tmp_path):
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
             page = browser.new_page(viewport={"width": 1300, "height": 900})
             page.set_default_timeout(180_000)
+            page.route(is_outside, lambda request: request.abort())
             see_curves(page, f"http://127.0.0.1:{port}", tmp_path / "curves.png")
             browser.close()
     finally:
