@@ -20,6 +20,7 @@ from course_lib.data.manifest import find, manifest
 from course_lib.data.on_disk import OnDisk
 from course_lib.data.pages import Folder, Page
 from course_lib.data.pairs import pair_by_stem
+from course_lib.data.published import PUBLISHED, open_published, published_splits
 from course_lib.data.storybook import Storybook
 from course_lib.data.tables import distinct_colours, read_classes
 from course_lib.errors import CourseError, Problems, suggestion
@@ -197,6 +198,8 @@ def splits_of(name: str) -> list[str]:
         )
     if name in ("mnist", "cifar10"):
         return ["train", "test"]
+    if place is not None and name in PUBLISHED:
+        return published_splits(place)
     return (
         PAIRED[name].splits(place)
         if place and name in PAIRED
@@ -245,4 +248,6 @@ def _open(name: str, place: Path | None, split: str | None, size: int | None) ->
         return PAIRED[name].open(place, split, size)
     if place is not None and name in ("mnist", "cifar10"):
         return _small(name, place, split or "train", size)
+    if place is not None and name in PUBLISHED and split:
+        return open_published(name, place, split, size)
     return open_folder(place or name, split=split, size=size)
