@@ -1,0 +1,156 @@
+"""LR-GAN's game: losses in closed form, one round, bad configurations, the five commands."""
+
+import pytest
+import torch
+from torch import nn
+
+import course_lib
+from course_lib.data.digit_scenes import DigitScenes
+from course_lib.data.digits import Digits
+from course_lib.errors import CourseError
+from course_lib.lrgan.networks import Foreground, composite
+from course_lib.lrgan.objective import (
+    LRGANConfig,
+    LRGANObjective,
+    area_hinge,
+    in_channels,
+    r1_penalty,
+)
+from course_lib.scene import SceneBatch
+from course_lib.training import train
+
+SMALL = {"size": 16, "z_dim": 6, "width_g": 2, "least_width": 3, "width_d": 4, "batch_size": 8,
+         "channels": 1, "rounds": 4}  # fmt: skip
+
+
+def test_the_hinge_counts_what_lies_outside_and_is_silent_inside():
+    full = torch.tensor([[[1.0, 0, 0], [0, 1, 0]]])
+
+    def painting(*areas):
+        things = [Foreground(torch.zeros(1, 1, 8, 8), torch.full((1, 1, 8, 8), a), full)
+                  for a in areas]  # fmt: skip
+        return composite(torch.zeros(1, 1, 8, 8), things)
+
+    assert area_hinge(painting(0.1, 0.2), (0.05, 0.25)) == 0
+    assert area_hinge(painting(0.30), (0.05, 0.25)).item() == pytest.approx(1.0, rel=1e-4)
+    assert area_hinge(painting(0.0, 0.1), (0.05, 0.25)).item() == pytest.approx(0.5, rel=1e-4)
+    assert area_hinge(painting(1.0), (0.0, 1.0)) == 0  # the default leaves masks free
+
+
+def test_r1_of_a_linear_discriminator():
+    linear = nn.Sequential(nn.Flatten(), nn.Linear(4, 1, bias=False))
+    nn.init.constant_(linear[1].weight, 1.5)  # |gradient| = 3
+    assert r1_penalty(linear, torch.randn(5, 1, 2, 2)).item() == pytest.approx(9 / 2)
+
+
+def test_pictures_become_grey_or_coloured():
+    pictures = torch.rand(2, 3, 4, 4)
+    torch.testing.assert_close(in_channels(pictures, 1)[:, 0], pictures.mean(dim=1))
+    assert in_channels(pictures[:, :1], 3).shape == (2, 3, 4, 4)
+    assert in_channels(pictures, 3) is not None and torch.equal(in_channels(pictures, 3), pictures)
+
+
+class Recorder:
+    """A `step` that takes gradients but moves nothing."""
+
+    def __init__(self, objective):
+        self.round, self.calls, self.objective = 0, [], objective
+
+    def __call__(self, player, loss, **figures):
+        weights = dict(self.objective.players[player].module.named_parameters())
+        gradients = torch.autograd.grad(
+            loss, list(weights.values()), retain_graph=True, allow_unused=True
+        )
+        unused = [n for n, g in zip(weights, gradients, strict=True) if g is None]
+        self.calls.append((player, loss.item(), unused))
+
+
+@pytest.mark.parametrize("variant", [{}, {"layers": 1}, {"layers": 3}, {"norm_d": False, "r1": 1.0},
+                                     {"background_side": 4, "appearance_side": 4, "patch": 8,
+                                      "pose": "bounded", "area": (0.05, 0.2)},
+                                     {"mask_moves_pose": False}])  # fmt: skip
+def test_a_round_moves_d_then_g_and_nothing_is_left_out(variant):
+    objective = LRGANObjective(LRGANConfig(**SMALL | variant))
+    step = Recorder(objective)
+    objective.round(SceneBatch(torch.rand(8, 1, 16, 16)), step)
+    assert [call[0] for call in step.calls] == ["D", "G"]
+    unused = [name for call in step.calls for name in call[2]]
+    if variant.get("layers") == 1:  # one layer is a DCGAN: no LSTM, no foregrounds
+        unused = [n for n in unused if not n.startswith(("lstm", "foreground"))]
+    assert not unused
+
+
+def test_d_and_g_play_the_published_game():
+    objective, losses = LRGANObjective(LRGANConfig(**SMALL)), {}
+    objective.discriminator = lambda pictures: torch.full((len(pictures),), 0.3)
+
+    class Note:
+        round = 1
+
+        def __call__(self, player, loss, **figures):
+            losses[player] = loss.item()
+
+    objective.round(SceneBatch(torch.rand(8, 1, 16, 16)), Note())
+    chance = torch.tensor(0.3).sigmoid()
+    d = -(chance.log() + (1 - chance).log())  # -log D(x) - log(1 - D(G(z)))
+    assert losses["D"] == pytest.approx(d.item(), rel=1e-5)
+    assert losses["G"] == pytest.approx(-chance.log().item(), rel=1e-5)
+
+
+def test_r1_is_lazy_and_heavier_for_it():
+    objective = LRGANObjective(LRGANConfig(**SMALL, norm_d=False, r1=0.5, r1_every=4))
+    real = torch.rand(8, 1, 16, 16)
+    full = 0.5 * r1_penalty(objective.discriminator, real).item()
+    lazy = [float(torch.as_tensor(objective.penalty(real, r)).detach()) for r in range(4)]
+    assert lazy == pytest.approx([4 * full, 0, 0, 0])
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        {"data": "mnist-one", "channels": "1", "rotation": "0.3", "rounds": "15600"},
+        {"data": "cub200", "size": "64", "width_g": "128", "width_d": "128", "rounds": "18600"},
+        {"data": "cifar10"},
+        {"data": "mnist-two", "size": "64", "channels": "1", "layers": "3", "scale": "[2, 4]",
+         "rotation": "0.3", "rounds": "15600"},
+        {"data": "lfw", "size": "64", "scale": "[1.3, 2.6]", "rounds": "20600"},
+    ],
+    ids=lambda command: command["data"],
+)  # fmt: skip
+def test_the_five_published_commands_have_counterparts(command):
+    config = course_lib.configure("lrgan", "paper", command)
+    assert config.data == command["data"] and config.lr_g == 2e-4 and config.batch_size == 64
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"size": 30}, ["size", "power of two"]),
+        ({"size": 32, "patch": 12}, ["patch", "power of two"]),
+        ({"layers": 0}, ["layers", "at least 1"]),
+        ({"channels": 2}, ["channels", "1 or 3"]),
+        ({"scale": (0.5, 2.0)}, ["scale", "from 1"]),
+        ({"scale": (2.4, 1.2)}, ["scale", "smaller one first"]),
+        ({"rotation": 1.5}, ["rotation"]),
+        ({"area": (0.5, 0.2)}, ["area"]),
+        ({"pose": "free"}, ["pose", "clamped, bounded"]),
+        ({"background_side": -1}, ["background_side"]),
+        ({"batch_size": 1}, ["batch norm needs 2"]),
+        ({"r1": 1.0}, ["batch norm mixes"]),
+        ({"r1": -1.0, "norm_d": False}, ["r1", "negative"]),
+        ({"layers": 3, "patch": 8}, ["patch=8 lacks", "background_side=4"]),
+        ({"lr_g": 0.0, "z_dim": 0}, ["2 problems", "lr_g", "z_dim"]),
+    ],
+)
+def test_bad_configurations_say_what_is_wrong(values, words):
+    with pytest.raises(CourseError) as caught:
+        LRGANConfig(**SMALL | values)
+    assert all(word in str(caught.value) for word in words)
+
+
+def test_a_run_writes_a_painter_that_loads(tmp_path):
+    config = course_lib.configure("lrgan", "smoke", {"rounds": 2, "device": "cpu"})
+    source = DigitScenes(Digits(32), size=16, count=64)
+    train(LRGANObjective(config), source, tmp_path, show=False)
+    painter = course_lib.load(tmp_path)
+    assert painter.config == config and painter.generate(seed=3).image.shape == (1, 16, 16)
