@@ -12,21 +12,14 @@ from __future__ import annotations
 import argparse
 import inspect
 import io
-import math
 import sys
 import tokenize
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from types import UnionType
 from typing import (
     TYPE_CHECKING,
-    Any,
-    Literal,
     NoReturn,
-    Union,
-    get_args,
-    get_origin,
     get_type_hints,
 )
 
@@ -147,14 +140,17 @@ def train(arguments: list[str]) -> int:
     `course train PAINTER --help` lists every number that can be set; the paper's is the default.
     """
     from course_lib import registry
+    from course_lib.devices.launch import check_parts, launch
+    from course_lib.devices.processes import started
     from course_lib.training import train as play
-    from course_lib.training.processes import check_parts, launch, started
 
     parser = _parser(train)
     parser.add_argument("painter", help=", ".join(registry.WINGS))
     parser.add_argument("--profile", help="smoke, cpu (default), gpu or paper: how much work")
     parser.add_argument("--out", type=Path, help="folder (default: runs/PAINTER[-STAGE]-PROFILE)")
-    parser.add_argument("--fresh", action="store_true", help="do not go on where it stopped")
+    begin = parser.add_mutually_exclusive_group()
+    begin.add_argument("--fresh", action="store_true", help="do not go on where it stopped")
+    begin.add_argument("--resume", type=Path, help="go on from this checkpoint or run's folder")
     parser.add_argument("--devices", help="0,1,2,3: these GPUs together; cpu,cpu: to try that")
     painter = next((word for word in arguments if word in registry.WINGS), None)
     if painter:
@@ -170,14 +166,16 @@ def train(arguments: list[str]) -> int:
     name = "-".join(filter(None, (wing.kind, config.variant, pick_profile(options.profile))))
     folder = options.out or runs_dir() / name
     source = wing.source(config)
-    history = play(wing.objective(config), source, folder, resume=not options.fresh)
+    history = play(wing.objective(config), source, folder, resume=options.resume or not options.fresh)
     print(f"{wing.kind}: {len(history)} rounds played; results: {folder}")
+    if len(history) < config.rounds:
+        print(f"stopped before round {config.rounds}; the same command goes on")
     return 0
 
 
 def _devices(text: str | None, values: dict[str, object]) -> list[str]:
     """The devices that train together; ``values`` is told their kind."""
-    from course_lib.training.processes import check_devices
+    from course_lib.devices.launch import check_devices
 
     if text is None:
         return []
@@ -191,23 +189,14 @@ def _devices(text: str | None, values: dict[str, object]) -> list[str]:
 
 def _add_fields(parser: argparse.ArgumentParser, config: type[TrainConfig]) -> None:
     """An option for every field of a configuration, described by the comment beside the field."""
+    from course_lib.registry import spoken
+
     group = parser.add_argument_group(f"{config.__name__} (defaults are the paper's)")
     notes, hints = dict(_comments(config)), get_type_hints(config)
     for field in fields(config):
         note = f"{notes.get(field.name, '')} (default: {field.default})".replace("%", "%%")
-        kind = _spoken(hints[field.name])
+        kind = spoken(hints[field.name])
         group.add_argument(f"--{field.name}", metavar=kind, default=argparse.SUPPRESS, help=note)
-
-
-def _spoken(hint: Any) -> str:
-    """A type as the help shows it: ``int``, ``batch|spectral|none``, ``[float,float]``."""
-    if get_origin(hint) is Literal:
-        return "|".join(str(choice) for choice in get_args(hint))
-    if get_origin(hint) in (Union, UnionType):
-        return "|".join(_spoken(part) for part in get_args(hint))
-    if get_origin(hint) is tuple:
-        return "[" + ",".join("..." if a is ... else _spoken(a) for a in get_args(hint)) + "]"
-    return getattr(hint, "__name__", str(hint))
 
 
 def _comments(config: type[TrainConfig]) -> Iterator[tuple[str, str]]:
@@ -223,7 +212,7 @@ def _comments(config: type[TrainConfig]) -> Iterator[tuple[str, str]]:
 
 def _overrides(options: dict[str, object], rest: list[str]) -> dict[str, object]:
     """The fields that were set, as text; an unknown ``--name value`` too, to be complained of."""
-    own = ("painter", "profile", "out", "fresh", "devices")  # the verb's, not the configuration's
+    own = ("painter", "profile", "out", "fresh", "resume", "devices")  # the verb's, not the configuration's
     chosen = {name: value for name, value in options.items() if name not in own}
     words = [word for item in rest for word in item.split("=", 1)]
     for name, value in zip(words[::2], words[1::2] or [""], strict=False):
@@ -244,12 +233,12 @@ def sample(arguments: list[str]) -> int:
     parser.add_argument("--caption", help="what to paint, for a painter that listens to captions")
     parser.add_argument("--seed", type=int, default=7, help="of the first picture (default: 7)")
     parser.add_argument("--n", type=_count, default=16, help="how many pictures (default: 16)")
-    parser.add_argument("--out", type=Path, help="a PNG (default: in runs/samples)")
+    parser.add_argument("--out", type=Path, help="a PNG, or a folder (default: in runs/samples)")
+    every = "a folder with all that the pictures were made of, and real pictures beside"
+    parser.add_argument("--evaluate", action="store_true", help=every)
     options = parser.parse_args(arguments)
     check_seed(options.seed, where="--seed")
-    import torch
-
-    from course_lib.painter import Picture, grid
+    from course_lib.painter import Painter, Picture
     from course_lib.registry import load
 
     painter = load(options.painter)
@@ -257,12 +246,14 @@ def sample(arguments: list[str]) -> int:
     if told and "caption" not in inspect.signature(painter.generate).parameters:
         raise CourseError(f"{painter.kind} listens to no caption", where="--caption")
     seeds = range(options.seed, options.seed + options.n)
-    images = torch.stack([painter.generate(**told, seed=seed).image for seed in seeds])
-    name = f"{Path(options.painter).stem}-seed{options.seed}.png"
-    out = options.out or runs_dir() / "samples" / name
-    out.parent.mkdir(parents=True, exist_ok=True)
-    saved = Picture(grid(images, columns=math.ceil(math.sqrt(options.n)))).save(out)
-    print(f"seeds {seeds.start} to {seeds.stop - 1}: {saved}")
+    name = f"{Path(options.painter).stem}-seed{options.seed}"
+    out = options.out or runs_dir() / "samples" / (name if options.evaluate else f"{name}.png")
+    alone = bool(out.suffix) and not options.evaluate
+    sheets = Painter.sheets(painter, seeds, **told) if alone else painter.sheets(seeds, **told)
+    for sheet_name, sheet in sheets.items():
+        file = out if alone else out / sheet_name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        print(f"seeds {seeds.start} to {seeds.stop - 1}: {Picture(sheet).save(file)}")
     return 0
 
 

@@ -15,7 +15,8 @@ import pytest
 import torch
 
 from course_lib import cli, registry, training
-from course_lib.training import History, processes
+from course_lib.devices import launch as launcher
+from course_lib.training import History
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "from_laptop_to_cluster.md").read_text("utf-8")
@@ -46,7 +47,7 @@ def machine(monkeypatch):
 
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
     monkeypatch.setattr(training, "train", train)
-    monkeypatch.setattr(processes, "launch", launch)
+    monkeypatch.setattr(launcher, "launch", launch)
     monkeypatch.setattr(registry, "load", lambda path, load=registry.load: load("dcgan"))
     return asked
 

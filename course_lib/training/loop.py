@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
+from course_lib.devices.processes import any_of, is_first, join, part_of
 from course_lib.memory.plan import check_batch, plan_memory
 from course_lib.memory.spare import squeezed
 from course_lib.objective import Objective
@@ -13,7 +14,6 @@ from course_lib.storage.folder import RunFolder
 from course_lib.training.history import History
 from course_lib.training.interrupt import Interrupt
 from course_lib.training.loading import SceneLoader
-from course_lib.training.processes import any_of, is_first, join, part_of
 from course_lib.training.progress import Progress
 from course_lib.training.rescue import rescue
 from course_lib.training.state import Score, TrainingState

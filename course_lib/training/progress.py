@@ -14,12 +14,12 @@ from typing import Any
 
 import torch
 
+from course_lib.devices.processes import is_first
 from course_lib.memory import peak_memory
 from course_lib.painter import Picture, grid
 from course_lib.storage.disk import as_size
 from course_lib.storage.tracking import Tracking
 from course_lib.training.health import Health
-from course_lib.training.processes import is_first
 from course_lib.training.state import TrainingState
 
 __all__ = ["Progress"]

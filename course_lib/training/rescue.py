@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from course_lib.devices.processes import is_first
 from course_lib.errors import CourseError
 from course_lib.memory.need import estimate_memory
 from course_lib.memory.plan import free_memory, is_out_of_memory, release
@@ -15,7 +16,6 @@ from course_lib.objective import share
 from course_lib.storage.disk import as_size
 from course_lib.storage.folder import RunFolder
 from course_lib.training.loading import SceneLoader
-from course_lib.training.processes import is_first
 from course_lib.training.state import TrainingState
 from course_lib.training.step import NotFinite
 
@@ -87,7 +87,7 @@ def _not_finite(error: NotFinite, state: TrainingState, found: str) -> CourseErr
         f"{error.what}; {found}. Nothing of it was saved: networks, optimisers and buffers are "
         f"those of round {state.round} again",
         where=state.objective.kind,
-        fix="smaller learning rates, or precision=fp32; or look for NaN in those scenes",
+        fix="go on with smaller learning rates; precision=fp32; or look for NaN in those scenes",
     )
 
 

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 from torch.nn.utils import get_total_norm
 
+from course_lib.devices.processes import average, average_gradients
 from course_lib.errors import CourseError
 from course_lib.memory.spare import in_precision
 from course_lib.scene import SceneBatch
 from course_lib.training import randomness
-from course_lib.training.processes import average, average_gradients
 from course_lib.training.state import TrainingState
 
 __all__ = ["NotFinite", "OptimiserStep"]

@@ -22,31 +22,25 @@ mean gradient knows neither trouble; it gives up sending while gradients are sti
 from __future__ import annotations
 
 import atexit
-import logging
 import os
 import sys
-import tempfile
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from pathlib import Path
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from course_lib.errors import CourseError, Problems
+from course_lib.devices.pick import pick_device
+from course_lib.errors import CourseError
 from course_lib.objective import Objective, share
-from course_lib.training.device import pick_device
 
 __all__ = [
     "any_of",
     "average",
     "average_gradients",
-    "check_devices",
-    "check_parts",
     "is_first",
     "join",
-    "launch",
     "part_of",
     "start_alike",
     "started",
@@ -54,9 +48,6 @@ __all__ = [
 
 PATIENCE = timedelta(minutes=30)  # the others wait while the first process paints and saves
 DESERTED = "another process of this training has ended"
-
-
-# --- a process among others ---
 
 
 def join(objective: Objective) -> torch.device:
@@ -90,17 +81,6 @@ def join(objective: Objective) -> torch.device:
 def started() -> int:
     """How many processes torchrun has started, this one included; 1 without torchrun."""
     return int(os.environ.get("WORLD_SIZE", 1)) if "LOCAL_RANK" in os.environ else 1
-
-
-def check_parts(batch_size: int, processes: int) -> None:
-    """Each process gets the same number of scenes; else a mean of means is not the mean."""
-    if batch_size % processes:
-        fitting = batch_size - batch_size % processes or processes
-        raise CourseError(
-            f"a batch of {batch_size} cannot be shared equally by {processes} processes",
-            where="batch_size",
-            fix=f"batch_size={fitting}",
-        )
 
 
 def is_first() -> bool:
@@ -178,73 +158,3 @@ def _sum(tensor: Tensor) -> None:
         dist.all_reduce(tensor)
     except RuntimeError as error:
         raise CourseError(DESERTED, where=f"process {share()[0]}") from error
-
-
-# --- starting them ---
-
-
-def check_devices(text: str) -> list[str]:
-    """``"0,1"`` -> ``["0", "1"]``, GPUs by number; ``"cpu,cpu"`` for two processes without one.
-
-    Raises:
-        CourseError: GPUs that are not there or named twice, or a mixture.
-    """
-    names, found = [name.strip() for name in text.split(",")], torch.cuda.device_count()
-    if set(names) == {"cpu"}:
-        return names
-    fix = "GPUs go by number: 0,1; or cpu,cpu for two processes without one"
-    with Problems("--devices") as problems:
-        for name in dict.fromkeys(names):
-            fine = name.isdecimal() and (int(name) < found or started() > 1)
-            problems.check(fine, f"there is no GPU {name!r}; this machine has {found}", fix)
-            problems.check(names.count(name) == 1, f"GPU {name!r} is named twice", fix)
-    return names
-
-
-def launch(arguments: Sequence[str], devices: Sequence[str]) -> int:
-    """Runs ``python -m course_lib ...`` in a process for each device; returns the exit code.
-
-    A process that fails ends all of them. Ctrl-C and SIGTERM reach all: they finish the round, and
-    the first one saves.
-    """
-    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException, Std
-    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
-
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.ERROR)
-    count = len(devices)
-    if devices[0] != "cpu":
-        visible = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(64)))
-        chosen = [visible.split(",")[int(device)] for device in devices]
-        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(chosen)
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // count)))
-    os.environ.setdefault("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", "300")  # seconds to end a round, save
-    with tempfile.TemporaryDirectory(prefix="course-") as logs:
-        quiet = dict.fromkeys(range(1, count), Std.ALL)
-        config = LaunchConfig(
-            min_nodes=1,
-            max_nodes=1,
-            nproc_per_node=count,
-            rdzv_backend="c10d",
-            rdzv_endpoint="localhost:0",
-            local_addr="localhost",
-            run_id=f"course-{os.getpid()}",
-            max_restarts=0,
-            logs_specs=DefaultLogsSpecs(log_dir=logs, redirects=quiet),
-        )
-        try:
-            elastic_launch(config, sys.executable)("-m", "course_lib", *arguments)
-        except SignalException:
-            return 0
-        except ChildFailedError as error:
-            print(*_causes(Path(logs), list(error.failures)), sep="\n", file=sys.stderr)
-            return 1
-    return 0
-
-
-def _causes(logs: Path, failed: Sequence[int]) -> Iterable[str]:
-    """What the silent processes said before they failed; what followed from it is left out."""
-    said = {rank: "".join(p.read_text() for p in logs.glob(f"*/*/{rank}/stderr.log"))[-2000:]
-            for rank in failed if rank}  # fmt: skip
-    own = {text: rank for rank, text in said.items() if DESERTED not in text}
-    return [f"process {rank} ended: {text.strip() or 'killed'}" for text, rank in own.items()]

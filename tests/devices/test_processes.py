@@ -14,12 +14,12 @@ import pytest
 import torch
 
 from course_lib.cli import main
+from course_lib.devices import launch, processes
+from course_lib.devices.launch import check_devices, check_parts
+from course_lib.devices.pick import pick_device
 from course_lib.errors import CourseError
 from course_lib.objective import TrainConfig
 from course_lib.storage.checkpoint import read_checkpoint
-from course_lib.training import processes
-from course_lib.training.device import pick_device
-from course_lib.training.processes import check_devices, check_parts
 
 ROOT = Path(__file__).parents[2]
 GAMES = ["spectral", "penalised", "critic", "points"]  # without batch statistics
@@ -29,7 +29,7 @@ GAMES = ["spectral", "penalised", "critic", "points"]  # without batch statistic
 def jobs(tmp_path_factory):
     """What the jobs of ``together.py`` left, by name: one start of Python and torch for all."""
     folder = tmp_path_factory.mktemp("together")
-    command = [sys.executable, "-m", "tests.training.together", str(folder)]
+    command = [sys.executable, "-m", "tests.devices.together", str(folder)]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     found = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert found.returncode == 0, found.stderr[-3000:]
@@ -165,7 +165,7 @@ def test_a_batch_that_cannot_be_shared_names_one_that_can():
     ],
 )
 def test_the_command_line_refuses_before_it_starts_processes(monkeypatch, capsys, options, words):
-    monkeypatch.setattr(processes, "launch", pytest.fail)
+    monkeypatch.setattr(launch, "launch", pytest.fail)
     assert main(["train", "dcgan", "--data", "digits", *options]) == 2
     assert words in capsys.readouterr().err
 
@@ -182,7 +182,7 @@ def test_each_process_of_a_machine_takes_a_gpu_of_its_own(monkeypatch):
 
 def test_on_gpus_batch_norm_is_synchronised(monkeypatch):
     """No GPU here: the device and the meeting are pretended, the conversion is real."""
-    from tests.training.together import TINY, DCGANObjective
+    from tests.devices.together import TINY, DCGANObjective
 
     backends = []
     monkeypatch.setenv("WORLD_SIZE", "2")

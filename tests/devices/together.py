@@ -18,11 +18,11 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.dcgan.objective import DCGANConfig, DCGANObjective
+from course_lib.devices.processes import average_gradients
 from course_lib.errors import CourseError
 from course_lib.objective import Objective, Player, TrainConfig, draw, share
 from course_lib.scene import SceneBatch
 from course_lib.training import train
-from course_lib.training.processes import average_gradients
 
 TINY = DCGANConfig(
     data="digits", size=8, z_dim=6, width_g=4, width_d=4, batch_size=12, rounds=4, save_every=2,

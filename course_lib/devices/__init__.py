@@ -1,0 +1,1 @@
+"""Where a training computes: the device of a process, and several processes that share it."""
