@@ -28,7 +28,7 @@ __all__ = ["ATTRIBUTES", "UNSURE", "CaptionJudge", "Claim", "View", "claims_of",
 ATTRIBUTES = (
     "thing", "colour", "count", "size", "side", "place", "relation", "stuff", "season", "hour",
 )  # fmt: skip
-UNSURE = ("season",)  # many pages hardly show theirs: one in five is read wrong
+UNSURE = ("season",)  # many pages hardly show theirs: more than one in ten is read wrong
 SLACK = 0.04  # of the picture's side
 
 

@@ -150,11 +150,17 @@ def real():
     return Storybook(seed=780, size=64).batch(torch.arange(768)).images.split([256, 512])
 
 
-def test_fid_of_real_pictures_and_of_noisy_ones(real):
-    some, many = real
+@pytest.mark.parametrize(
+    ("metric", "some", "many"),
+    [(kid, 100, 200), pytest.param(fid, 256, 512, marks=pytest.mark.slow)],
+)
+def test_distances_of_real_pictures_and_of_noisy_ones(metric, some, many):
+    pages = Storybook(seed=780, size=64).batch(torch.arange(some + many)).images
+    real, known = pages.split([some, many])
     state = torch.get_rng_state()
-    good, noisier = fid(some, many), fid(noisy(some, 0.1), many)
-    assert good.n == 256 and good.protocol.startswith("course-FID (feature_net, 64 features)")
+    good, noisier = metric(real, known), metric(noisy(real, 0.1), known)
+    name = metric.__name__.upper()
+    assert good.n == some and good.protocol.startswith(f"course-{name} (feature_net, 64 features)")
     assert good.value < 0.3 * good.floor and good.ceiling < 0.3 * good.floor
     assert noisier.value > 1.5 * good.value and noisier.floor == good.floor
     assert torch.equal(state, torch.get_rng_state())
