@@ -1,0 +1,1 @@
+"""Networks and blocks that two painters or more share."""
