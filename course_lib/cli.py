@@ -166,7 +166,8 @@ def train(arguments: list[str]) -> int:
     name = "-".join(filter(None, (wing.kind, config.variant, pick_profile(options.profile))))
     folder = options.out or runs_dir() / name
     source = wing.source(config)
-    history = play(wing.objective(config), source, folder, resume=options.resume or not options.fresh)
+    resume = options.resume or not options.fresh
+    history = play(wing.objective(config), source, folder, resume=resume)
     print(f"{wing.kind}: {len(history)} rounds played; results: {folder}")
     if len(history) < config.rounds:
         print(f"stopped before round {config.rounds}; the same command goes on")
@@ -212,7 +213,7 @@ def _comments(config: type[TrainConfig]) -> Iterator[tuple[str, str]]:
 
 def _overrides(options: dict[str, object], rest: list[str]) -> dict[str, object]:
     """The fields that were set, as text; an unknown ``--name value`` too, to be complained of."""
-    own = ("painter", "profile", "out", "fresh", "resume", "devices")  # the verb's, not the configuration's
+    own = ("painter", "profile", "out", "fresh", "resume", "devices")  # the verb's
     chosen = {name: value for name, value in options.items() if name not in own}
     words = [word for item in rest for word in item.split("=", 1)]
     for name, value in zip(words[::2], words[1::2] or [""], strict=False):

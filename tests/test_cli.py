@@ -159,7 +159,10 @@ def test_the_help_of_train_is_made_from_the_fields_and_their_comments(
     assert "--batch_size int scenes a round (default: 128)" in text
 
 
-@pytest.mark.parametrize(("options", "resume"), [([], True), (["--fresh"], False)])
+@pytest.mark.parametrize(
+    ("options", "resume"),
+    [([], True), (["--fresh"], False), (["--resume", "a/b.safetensors"], Path("a/b.safetensors"))],
+)
 def test_train_goes_on_unless_told_to_begin_anew(
     monkeypatch: pytest.MonkeyPatch, options: list[str], resume: bool
 ) -> None:

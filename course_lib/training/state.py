@@ -16,11 +16,11 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from course_lib.devices import processes
 from course_lib.objective import Objective
 from course_lib.scene import Source
+from course_lib.storage import randomness
 from course_lib.storage.checkpoint import Checkpoint, part
 from course_lib.storage.folder import RunFolder
-from course_lib.training import randomness
+from course_lib.storage.same_run import check_same_run, describe
 from course_lib.training.history import History
-from course_lib.training.same_run import check_same_run, describe
 
 __all__ = ["Score", "TrainingState"]
 

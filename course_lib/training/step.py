@@ -14,7 +14,7 @@ from course_lib.devices.processes import average, average_gradients
 from course_lib.errors import CourseError
 from course_lib.memory.spare import in_precision
 from course_lib.scene import SceneBatch
-from course_lib.training import randomness
+from course_lib.storage import randomness
 from course_lib.training.state import TrainingState
 
 __all__ = ["NotFinite", "OptimiserStep"]
@@ -70,7 +70,8 @@ class OptimiserStep:
             optimiser.zero_grad(set_to_none=True)
         with torch.autocast(self.state.device.type, enabled=False):
             # `inputs` leaves the other player's weights without gradients: less work, and no leak.
-            scaled = self.state.scalers[player].scale(loss / self.parts)
+            # In float32: a mean of fp16 logits is fp16, which cannot hold the scale itself.
+            scaled = self.state.scalers[player].scale(loss.float() / self.parts)
             scaled.backward(inputs=optimiser.param_groups[0]["params"])
         self._note({player: loss} | {f"{player}.{name}": v for name, v in figures.items()})
         if self._part < self.parts - 1:

@@ -325,3 +325,12 @@ def test_a_state_that_is_not_finite_is_never_saved(tmp_path: Path) -> None:
             with pytest.raises(CourseError, match=f"not saved, because {name}"):
                 state.save(run)
     assert (tmp_path / "last.safetensors").read_bytes() == before
+
+
+def test_a_painter_knows_the_tables_of_its_checkpoint(tmp_path: Path) -> None:
+    """A class table or a vocabulary travels inside the file."""
+    config = registry.configure("dcgan", "smoke", {"size": 8, "device": "cpu"})
+    state = TrainingState(registry.wing("dcgan").objective(config), CPU)
+    state.objective.tables = lambda: {"classes": ["0", "1"]}
+    path = write_checkpoint(tmp_path / "painter.safetensors", state.painter())
+    assert registry.load(path).tables == {"classes": ["0", "1"]}

@@ -6,6 +6,7 @@ import json
 import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,37 +24,36 @@ def seed_all(seed: int) -> None:
 
 def present(device: torch.device) -> dict[str, Tensor]:
     """Where the streams stand, as tensors by name."""
-    states = {"cpu": torch.get_rng_state()}
+    _, keys, *rest = np.random.get_state()
+    plain = {"numpy": [np.asarray(keys).tolist(), *rest], "python": random.getstate()}
+    states = {name: torch.tensor(list(json.dumps(v).encode())).byte() for name, v in plain.items()}
+    states["cpu"] = torch.get_rng_state()
     if device.type == "cuda":
         states["cuda"] = torch.cuda.get_rng_state(device)
     if device.type == "mps":
         states["mps"] = torch.mps.get_rng_state()
-    _, keys, place, has_gauss, gauss = np.random.get_state(legacy=True)
-    states["numpy"] = torch.from_numpy(np.asarray(keys, dtype=np.int64))
-    states["numpy_place"] = torch.tensor([place, has_gauss, gauss], dtype=torch.float64)
-    version, words, gauss_next = random.getstate()
-    text = json.dumps([version, words, gauss_next]).encode()
-    states["python"] = torch.tensor(list(text), dtype=torch.uint8)
     return states
 
 
 def restore(states: Mapping[str, Tensor], device: torch.device) -> None:
     """Takes every stream back to where it stood; one that is missing goes on as it is.
 
-    A run may go on on another device: then that device's stream is new.
+    A run may go on on another device, whose stream is then new; schema 1 knew torch's alone.
     """
     torch.set_rng_state(states["cpu"])
     if device.type == "cuda" and "cuda" in states:
         torch.cuda.set_rng_state(states["cuda"], device)
     if device.type == "mps" and "mps" in states:
         torch.mps.set_rng_state(states["mps"])
-    if "numpy" in states:  # schema 1 knew torch's streams alone
-        keys = states["numpy"].numpy().astype(np.uint32)
-        place, has_gauss, gauss = states["numpy_place"].tolist()
-        np.random.set_state(("MT19937", keys, int(place), int(has_gauss), gauss))
+    if "numpy" in states:
+        np.random.set_state(("MT19937", *_plain(states["numpy"])))
     if "python" in states:
-        version, words, gauss_next = json.loads(bytes(states["python"].tolist()))
-        random.setstate((version, tuple(words), gauss_next))
+        version, words, gauss = _plain(states["python"])
+        random.setstate((version, tuple(words), gauss))
+
+
+def _plain(state: Tensor) -> Any:
+    return json.loads(bytes(state.tolist()))
 
 
 @contextmanager
