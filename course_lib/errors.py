@@ -59,7 +59,8 @@ class Problems:
         self.found: list[tuple[str, str]] = []
 
     def add(self, what: str, fix: str = "") -> None:
-        self.found.append((what, fix))
+        if (what, fix) not in self.found:
+            self.found.append((what, fix))
 
     def check(self, fine: bool, what: str, fix: str = "") -> None:
         """Notes the problem ``what`` unless all is ``fine``."""

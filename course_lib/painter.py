@@ -65,6 +65,7 @@ class Painter(ABC):
     """A trained generator with its public face. One seed, one picture, on every device."""
 
     kind: ClassVar[str]
+    tables: Mapping[str, Any] = {}  # what its objective's `tables()` gave: class table, vocabulary
 
     @classmethod
     @abstractmethod
@@ -105,4 +106,6 @@ def between(a: Tensor, b: Tensor, share: float) -> Tensor:
 
 def grid(pictures: Tensor, columns: int = 8) -> Tensor:
     """Lays ``[N, C, H, W]`` out in rows of ``columns``, 2 px of white apart: ``[3, H', W']``."""
+    if pictures.ndim != 4 or not len(pictures):
+        raise CourseError(f"pictures are {list(pictures.shape)}, not [N, C, H, W]", where="grid")
     return torchvision.utils.make_grid(pictures.cpu(), nrow=columns, padding=2, pad_value=1.0)

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 from importlib import import_module, resources
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from types import ModuleType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from course_lib.data.sources import open_source
 from course_lib.errors import CourseError, Problems, suggestion
+from course_lib.foreign import read_weights
 from course_lib.objective import Objective, TrainConfig
 from course_lib.painter import Painter
 from course_lib.profile import pick_profile
 from course_lib.scene import Source
 
-__all__ = ["WINGS", "Wing", "configure", "load", "wing"]
+__all__ = ["WINGS", "Wing", "configure", "load", "spoken", "wing"]
 
 
 @dataclass(frozen=True)
@@ -36,17 +40,31 @@ class Wing:
 
     def source(self, config: TrainConfig) -> Source:
         """The scenes that ``config`` names."""
-        return open_source(config.data, config.size)
+        varied = {n: getattr(config, n) for n in ("flip", "crop_from") if hasattr(config, n)}
+        return open_source(config.data, config.size, **varied)
 
     @property
     def painter(self) -> type[Painter]:
+        if not find_spec(f"course_lib.{self.kind}.painter"):
+            raise CourseError(f"{self.kind} paints nothing: it reads captions for painters")
         return self._class("painter", "Painter")
+
+    @property
+    def official(self) -> ModuleType | None:
+        """What reads the authors' released files, where the wing has such a room."""
+        name = f"course_lib.{self.kind}.official"
+        return import_module(name) if find_spec(name) else None
 
     def _class(self, room: str, suffix: str) -> Any:
         return getattr(import_module(f"course_lib.{self.kind}.{room}"), f"{self.title}{suffix}")
 
 
-WINGS = {"dcgan": Wing("dcgan", "DCGAN")}
+WINGS = {
+    "dcgan": Wing("dcgan", "DCGAN"),
+    "stackgan": Wing("stackgan", "StackGAN"),
+    "lrgan": Wing("lrgan", "LRGAN"),
+    "text": Wing("text", "Text"),  # reads, and does not paint
+}
 
 
 def wing(kind: str) -> Wing:
@@ -74,21 +92,31 @@ def configure(
         CourseError: unknown names, wrong types and impossible values, all at once.
     """
     config = wing(kind).config
-    values = {**_profile_values(kind, pick_profile(profile)), **(overrides or {})}
+    given = overrides or {}
+    values = {**_profile_values(kind, pick_profile(profile), given), **given}
     with Problems(f"{kind} configuration") as problems:
         known = {field.name for field in dataclasses.fields(config)}
         for name in sorted(values.keys() - known):
             problems.add(f"there is no {name!r}; {suggestion(name, known)}")
         typed = {n: _typed(config, n, values[n], problems) for n in values.keys() & known}
+        _check_values(config, typed, problems)
     return config(**typed)
 
 
-def _profile_values(kind: str, profile: str) -> dict[str, Any]:
-    """What the profile's YAML says; the paper's profile differs in nothing from the defaults."""
+def _profile_values(kind: str, profile: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What the profile's YAML says; the paper's profile differs in nothing from the defaults.
+
+    What stands under ``stage=2:`` holds if the stage was ``given`` as 2.
+    """
     import yaml
 
     file = resources.files("course_lib") / "configs" / kind / f"{profile}.yaml"
-    return (yaml.safe_load(file.read_text("utf-8")) or {}) if file.is_file() else {}
+    values = (yaml.safe_load(file.read_text("utf-8")) or {}) if file.is_file() else {}
+    for condition in [name for name in values if "=" in name]:
+        name, value = condition.split("=")
+        special = values.pop(condition)
+        values |= special if str(given.get(name)) == value else {}
+    return values
 
 
 def _typed(config: type[TrainConfig], name: str, value: Any, problems: Problems) -> Any:
@@ -99,17 +127,38 @@ def _typed(config: type[TrainConfig], name: str, value: Any, problems: Problems)
     parser.add_class_arguments(config)
     try:
         return parser.parse_object({name: value}, defaults=True)[name]
-    except ArgumentError as error:
-        field = next(f for f in dataclasses.fields(config) if f.name == name)
-        reason = str(error).splitlines()[-1].strip()
-        problems.add(f"{name} is {value!r}, it must be {field.type} ({reason})")
-        return None
+    except ArgumentError:
+        problems.add(f"{name} is {value!r}, it must be {spoken(get_type_hints(config)[name])}")
+        return dataclasses.MISSING
+
+
+def _check_values(config: type[TrainConfig], typed: Mapping[str, Any], problems: Problems) -> None:
+    """Notes impossible values, too, unless they are judged by a field whose type is wrong."""
+    wrong = [name for name, value in typed.items() if value is dataclasses.MISSING]
+    draft = copy(config())
+    for name in typed.keys() - set(wrong):
+        object.__setattr__(draft, name, typed[name])
+    found = Problems()
+    draft.check(found)
+    problems.found += [p for p in found.found if not any(name in " ".join(p) for name in wrong)]
+
+
+def spoken(hint: Any) -> str:
+    """A type as the help shows it: ``int``, ``batch|spectral|none``, ``[float,float]``."""
+    if get_origin(hint) is Literal:
+        return "|".join(str(choice) for choice in get_args(hint))
+    if get_origin(hint) in (Union, UnionType):
+        return "|".join(spoken(part) for part in get_args(hint))
+    if get_origin(hint) is tuple:
+        return "[" + ",".join("..." if a is ... else spoken(a) for a in get_args(hint)) + "]"
+    return getattr(hint, "__name__", str(hint))
 
 
 def load(which: str | Path) -> Painter:
     """A painter from its shipped weights (``"dcgan"``), a run's folder or a file that it wrote.
 
-    Nothing else is needed: the configuration travels inside the file.
+    Nothing else is needed: the configuration travels inside the file. The ``.pth`` files that a
+    paper's authors released load, too: their tensors' names and shapes say what they are.
 
     Raises:
         CourseError: neither a painter's name nor a readable file.
@@ -124,12 +173,26 @@ def load(which: str | Path) -> Painter:
             f"{str(which)!r} is neither a file nor a painter; {suggestion(str(which), WINGS)}",
             where="load",
         )
+    if path.suffix in (".pth", ".pt"):
+        return _load_official(path)
     checkpoint = read_checkpoint(path / "painter.safetensors" if path.is_dir() else path)
     kind = checkpoint.header.get("kind")
-    if kind not in WINGS or any(name.startswith("optimiser/") for name in checkpoint.tensors):
+    if kind not in WINGS or "random/cpu" in checkpoint.tensors:
         raise CourseError(
             f"this is {'the state of a training' if kind in WINGS else kind}, not a painter",
             where=str(path),
             fix="the file painter.safetensors of a run",
         )
-    return wing(kind).painter.from_weights(checkpoint.header["config"], checkpoint.tensors)
+    painter = wing(kind).painter.from_weights(checkpoint.header["config"], checkpoint.tensors)
+    painter.tables = checkpoint.header.get("tables", {})
+    return painter
+
+
+def _load_official(path: Path) -> Painter:
+    """A painter from its authors' file."""
+    weights = read_weights(path)
+    for wing in WINGS.values():
+        if wing.official is not None and wing.official.recognises(weights):
+            return wing.painter.from_official(weights)
+    names = ", ".join(list(weights)[:4])
+    raise CourseError(f"no painter has tensors of these names ({names}, ...)", where=str(path))

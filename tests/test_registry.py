@@ -46,7 +46,25 @@ def test_all_unknown_names_and_wrong_types_are_listed_at_once():
         configure("dcgan", "cpu", {"roundz": 3, "lr_g": "fast", "loss": "hing", "rounds": 1.5})
     message = str(caught.value)
     assert "4 problems" in message and "did you mean 'rounds'" in message
-    assert "lr_g is 'fast'" in message and "rounds is 1.5" in message and "'hinge'" in message
+    assert "lr_g is 'fast'" in message and "rounds is 1.5" in message
+    assert "loss is 'hing', it must be non_saturating|hinge|wasserstein" in message
+
+
+def test_impossible_values_are_listed_with_wrong_types():
+    bad = {"lr_g": "10", "betas": "[0.5, 1.5]", "rounds": "0", "z_dim": "-1", "seed": "-1"}
+    with pytest.raises(CourseError) as caught:
+        configure("dcgan", "cpu", {**bad, "ema": "often"})
+    message = str(caught.value)
+    assert "6 problems" in message
+    for part in ("lr_g is 10", "betas are (0.5, 1.5)", "rounds is 0", "z_dim is -1", "-1 is not a"):
+        assert part in message
+    assert "ema is 'often', it must be float" in message
+
+
+def test_nothing_is_said_of_a_value_that_hangs_on_a_wrong_one():
+    with pytest.raises(CourseError) as caught:  # with batch norm, the default, r1 would be wrong
+        configure("dcgan", "paper", {"norm_d": "spectrum", "r1": "1"})
+    assert "it must be batch|spectral|none" in str(caught.value) and "r1" not in str(caught.value)
 
 
 def test_an_unknown_painter_gets_a_suggestion():

@@ -48,9 +48,9 @@ def estimate_memory(
     Args:
         config: how memory is spared (precision, checkpointing, offload); default: the objective's.
     """
-    few, more = (rehearse(objective, source, config, count) for count in (2, 4))
-    per_scene = (more - few) / 2
-    return Need(few - 2 * per_scene, per_scene)
+    few, more = (rehearse(objective, source, config, count) for count in (4, 8))
+    per_scene = (more - few) / 4
+    return Need(few - 4 * per_scene, per_scene)
 
 
 def rehearse(objective: Objective, source: Source, config: TrainConfig | None, count: int) -> int:

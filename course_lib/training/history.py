@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from course_lib.errors import CourseError, suggestion
+
 __all__ = ["History"]
 
 
@@ -36,7 +38,14 @@ class History:
         """Draws the named figures (default: the losses D and G) as a matplotlib figure.
 
         Thin lines are single rounds, thick ones the mean of ``smooth`` rounds.
+
+        Raises:
+            CourseError: no round has been played, or there is no such figure.
         """
+        for name in names or ("D", "G"):
+            if name not in self.figures:
+                known = suggestion(name, self.figures) if self.figures else "no round was played"
+                raise CourseError(f"there is no figure {name!r} to plot; {known}", where="history")
         import matplotlib.pyplot  # noqa: F401  (so that a notebook knows how to show figures)
         import numpy as np
         from matplotlib.figure import Figure
