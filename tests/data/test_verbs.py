@@ -80,7 +80,7 @@ def test_list_says_what_is_here(root):
 
 
 def test_list_begins_with_what_needs_no_fetching(root, capsys):
-    data.list()
+    data(["list"])
     first, second, *_ = capsys.readouterr().out.splitlines()
     assert first.split()[:3] == ["storybook", "built", "in"]
     assert second.split()[:3] == ["digits", "built", "in"]

@@ -12,7 +12,7 @@ from torch import nn
 from course_lib.data.storybook import CLASSES, COLOURS, THINGS, Storybook
 from course_lib.errors import CourseError
 from course_lib.judges.boxes import Found, box_loss, find_boxes, recall
-from course_lib.judges.captions import CaptionJudge, View, claims_of, holds
+from course_lib.judges.captions import UNSURE, CaptionJudge, View, claims_of, holds
 from course_lib.judges.pages import SIZE, draw_pages
 from course_lib.judges.scenes import (
     UNLABELED,
@@ -217,7 +217,10 @@ def test_true_captions_are_true_and_others_mostly_not(scene_judge, thing_judge):
     batch = world.batch(torch.arange(120))
     views = judge.see(batch.images)
     for number in range(5):
-        told = [claims_of(texts[number]) for texts in batch.captions]
+        told = [
+            [claim for claim in claims_of(texts[number]) if claim.attribute not in UNSURE]
+            for texts in batch.captions
+        ]
         right = [
             holds(claim, view) for view, said in zip(views, told, strict=True) for claim in said
         ]
@@ -225,7 +228,7 @@ def test_true_captions_are_true_and_others_mostly_not(scene_judge, thing_judge):
         wrong = [
             holds(claim, view) for view, said in zip(views, other, strict=True) for claim in said
         ]
-        assert np.mean(right) >= 0.95
+        assert np.mean(right) >= 0.97
         assert np.mean(wrong) <= 0.45
 
 
