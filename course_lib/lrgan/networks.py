@@ -40,12 +40,12 @@ class Sizes:
     size: int = 32  # side of the picture, a power of two from 8
     channels: int = 3  # 1 for grey, 3 for colour
     layers: int = 2  # the background and layers - 1 foregrounds
-    patch: int = 32  # side at which foregrounds are drawn, before they are pasted
     background_side: int = 0  # a smooth field of so many colours a side; 0: the paper's network
     appearance_side: int = 0  # likewise for a foreground's appearance
     pose: PoseKind = "clamped"  # how a pose is kept within its limits
-    scale: tuple[float, float] = (1.2, 2.4)  # 1 / share of the canvas' side that a patch takes
+    scale: tuple[float, float] = (1.2, 2.4)  # 1 / share of the canvas' side that a foreground takes
     rotation: float = 0.1  # largest off-diagonal entry of a pose
+    unit_codes: bool = False  # an LSTM's state is small; True: every code gets unit variance
     exact: bool = True  # False: masks send poses no gradient, as in the authors' kernel
 
 
@@ -143,7 +143,7 @@ class ColourField(nn.Module):
 
     hidden = 128
 
-    def __init__(self, sizes: Sizes, side: int, size: int) -> None:
+    def __init__(self, sizes: Sizes, side: int) -> None:
         super().__init__()
         self.shape = (sizes.channels, side, side)
         self.to_colours = nn.Sequential(
@@ -155,7 +155,7 @@ class ColourField(nn.Module):
         )
         # bicubic interpolation of rows is a matrix, [size, side]
         rows = torch.eye(side)[None, :, :, None].expand(1, side, side, side)
-        matrix = F.interpolate(rows, size=(size, side), mode="bicubic", align_corners=False)
+        matrix = F.interpolate(rows, size=(sizes.size, side), mode="bicubic", align_corners=False)
         self.register_buffer("enlarge", matrix[0, :, :, 0].T.contiguous(), persistent=False)
 
     def forward(self, code: Tensor) -> Tensor:
@@ -194,7 +194,7 @@ class ClampedPose(nn.Linear):
 
 
 class BoundedPose(nn.Linear):
-    """A pose without rotation that keeps the whole patch inside and never stands at a limit.
+    """A pose without rotation that keeps the whole foreground inside and never stands at a limit.
 
     Where clamping sends no gradient, squashing still does.
 
@@ -263,7 +263,7 @@ class BackgroundPainter(nn.Module):
         self.depths = widths(4 * s.width, s.least_width, s.size)
         self.maps: nn.Module = nn.Identity()
         if s.background_side:
-            self.to_picture: nn.Module = ColourField(s, s.background_side, s.size)
+            self.to_picture: nn.Module = ColourField(s, s.background_side)
         else:
             self.maps = Maps(s.z_dim, self.depths, bias=True)
             self.to_picture = doubled(self.depths[-1], s.channels, True, nn.Tanh())
@@ -280,18 +280,18 @@ class ForegroundPainter(nn.Module):
         super().__init__()
         s = sizes
         self.smooth = s.appearance_side > 0
-        self.depths = widths(8 * s.width, s.least_width, s.patch)
+        self.depths = widths(8 * s.width, s.least_width, s.size)
         self.maps = Maps(s.z_dim, self.depths, bias=False)
         self.to_mask = doubled(self.depths[-1], 1, True, nn.Sigmoid())
         self.to_pose = POSES[s.pose](s)
         self.to_appearance: nn.Module = (
-            ColourField(s, s.appearance_side, s.patch)
+            ColourField(s, s.appearance_side)
             if self.smooth
             else doubled(self.depths[-1], s.channels, False, nn.Tanh())
         )
 
     def forward(self, code: Tensor) -> tuple[Foreground, Tensor]:
-        maps = self.maps(code)  # [B, C, patch / 2, patch / 2]
+        maps = self.maps(code)  # [B, C, size / 2, size / 2]
         appearance = self.to_appearance(code if self.smooth else maps)
         return Foreground(appearance, self.to_mask(maps), self.to_pose(code)), maps
 
@@ -334,6 +334,8 @@ class Generator(nn.Module):
             code = state[0]
             if self.context is not None:
                 code = self.context(code, before, first=step == 1)
+            if self.sizes.unit_codes:
+                code = F.layer_norm(code, (self.sizes.z_dim,))
             foreground, before = self.foreground(code)
             foregrounds.append(foreground)
         return background, foregrounds
@@ -394,12 +396,10 @@ def spread(maps: Tensor, group: int = 8) -> Tensor:
 def initialise(module: nn.Module) -> None:
     """The weights torch began with in 2017: the authors draw none of their own.
 
-    Transposed convolutions from U(-k, k), ``k = 1 / sqrt(in * 4 * 4)``; gains of batch norm from
-    U(0, 1). Convolutions and linear layers begin today as they did then.
+    Transposed convolutions from U(-k, k), ``k = 1 / sqrt(in * 4 * 4)``. Convolutions and linear
+    layers begin today as they did then.
     """
     if isinstance(module, nn.ConvTranspose2d):
         bound = 1 / math.sqrt(module.in_channels * module.kernel_size[0] ** 2)
         for weight in module.parameters():
             nn.init.uniform_(weight, -bound, bound)
-    elif isinstance(module, (nn.BatchNorm2d, nn.BatchNorm1d)):
-        nn.init.uniform_(module.weight)

@@ -33,12 +33,12 @@ class LRGANConfig(TrainConfig):
     width_g: int = 64  # the background's first map has 4 times as many channels, a foreground's 8
     least_width: int = 64  # G's maps above 8 x 8 never have fewer channels
     width_d: int = 64  # channels of D's first map
-    scale: tuple[float, float] = (1.2, 2.4)  # a patch takes 1/2.4 to 1/1.2 of the picture's side
+    scale: tuple[float, float] = (1.2, 2.4)  # foregrounds take 1/2.4 to 1/1.2 of the side
     rotation: float = 0.1  # largest off-diagonal entry of a pose, which turns and shears
-    patch: int = 0  # side at which foregrounds are drawn, a power of two; 0 for the picture's
     pose: PoseKind = "clamped"  # cut off at the limits (published), or bounded: never outside
     background_side: int = 0  # a smooth background from so many colours a side; 0: as published
     appearance_side: int = 0  # likewise for appearances, whose shape is then the mask's alone
+    unit_codes: bool = False  # every foreground's code gets unit variance, which states lack
     area: tuple[float, float] = (0.0, 1.0)  # share of the picture that one mask should cover
     mask_moves_pose: bool = True  # False as in the authors' kernel: poses learn nothing from masks
     norm_d: bool = True  # the published batch norm in D; False: D compares pictures instead
@@ -59,20 +59,19 @@ class LRGANConfig(TrainConfig):
             size=self.size,
             channels=self.channels,
             layers=self.layers,
-            patch=self.patch or self.size,
             background_side=self.background_side,
             appearance_side=self.appearance_side,
             pose=self.pose,
             scale=self.scale,
             rotation=self.rotation,
+            unit_codes=self.unit_codes,
             exact=self.mask_moves_pose,
         )
 
     def check(self, problems: Problems) -> None:
         super().check(problems)
-        for name, value in (("size", self.size), ("patch", self.patch or self.size)):
-            power = isinstance(value, int) and value >= 8 and value & (value - 1) == 0
-            problems.check(power, f"{name} is {value}, it must be a power of two from 8")
+        power = isinstance(self.size, int) and self.size >= 8 and self.size & (self.size - 1) == 0
+        problems.check(power, f"size is {self.size}, it must be a power of two from 8")
         for name in ("layers", "z_dim", "width_g", "least_width", "width_d", "r1_every"):
             value = getattr(self, name)
             whole = isinstance(value, int) and value >= 1
@@ -107,12 +106,6 @@ class LRGANConfig(TrainConfig):
         for name in ("background_side", "appearance_side"):
             value = getattr(self, name)
             problems.check(0 <= value <= self.size, f"{name} is {value}: from 0 to size")
-        problems.check(
-            self.layers <= 2 or bool(self.background_side) or not self.patch
-            or self.patch == self.size,
-            f"from 3 layers on foregrounds are told the map before, which patch={self.patch} lacks",
-            "patch=0, or a smooth background (background_side=4)",
-        )  # fmt: skip
 
 
 def r1_penalty(discriminator: nn.Module, real: Tensor) -> Tensor:
@@ -126,7 +119,7 @@ def r1_penalty(discriminator: nn.Module, real: Tensor) -> Tensor:
 def area_hinge(painting: Painting, area: tuple[float, float]) -> Tensor:
     """How far masks lie outside their share of the picture: 1 for each 5 % of it too much.
 
-    Nothing in the game stops a mask from covering its whole patch faintly, or everything, or
+    Nothing in the game stops a mask from covering its whole square faintly, or everything, or
     nothing; then one layer paints alone. Within ``area`` this term is silent.
     """
     low, high = area

@@ -80,7 +80,6 @@ def _sizes(weights: Mapping[str, Tensor], limits: tuple[int, float, float] | Non
         size=size,
         channels=channels,
         layers=layers,
-        patch=size,
         scale=(scale, 2 * scale),
         rotation=rotation,
     )

@@ -66,8 +66,8 @@ class Recorder:
 
 
 @pytest.mark.parametrize("variant", [{}, {"layers": 1}, {"layers": 3}, {"norm_d": False, "r1": 1.0},
-                                     {"background_side": 4, "appearance_side": 4, "patch": 8,
-                                      "pose": "bounded", "area": (0.05, 0.2)},
+                                     {"background_side": 4, "appearance_side": 4,
+                                      "unit_codes": True, "pose": "bounded", "area": (0.05, 0.2)},
                                      {"mask_moves_pose": False}])  # fmt: skip
 def test_a_round_moves_d_then_g_and_nothing_is_left_out(variant):
     objective = LRGANObjective(LRGANConfig(**SMALL | variant))
@@ -126,7 +126,6 @@ def test_the_five_published_commands_have_counterparts(command):
     ("values", "words"),
     [
         ({"size": 30}, ["size", "power of two"]),
-        ({"size": 32, "patch": 12}, ["patch", "power of two"]),
         ({"layers": 0}, ["layers", "at least 1"]),
         ({"channels": 2}, ["channels", "1 or 3"]),
         ({"scale": (0.5, 2.0)}, ["scale", "from 1"]),
@@ -138,7 +137,6 @@ def test_the_five_published_commands_have_counterparts(command):
         ({"batch_size": 1}, ["batch norm needs 2"]),
         ({"r1": 1.0}, ["batch norm mixes"]),
         ({"r1": -1.0, "norm_d": False}, ["r1", "negative"]),
-        ({"layers": 3, "patch": 8}, ["patch=8 lacks", "background_side=4"]),
         ({"lr_g": 0.0, "z_dim": 0}, ["2 problems", "lr_g", "z_dim"]),
     ],
 )

@@ -137,6 +137,6 @@ def test_where_the_real_pictures_are_missing_it_says_so(painter, monkeypatch, tm
 
 
 def test_a_painter_of_one_layer_is_a_dcgan():
-    generator = Generator(Sizes(z_dim=6, width=2, least_width=3, size=8, patch=8, layers=1))
+    generator = Generator(Sizes(z_dim=6, width=2, least_width=3, size=8, layers=1))
     picture = LRGANPainter(generator).generate(seed=1)
     assert torch.equal(picture.image, picture.steps["background"])
