@@ -11,6 +11,7 @@ import os
 import pickle
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -87,7 +88,7 @@ class SceneLoader:
             sampler=range(number, max(self.rounds, number + 1)),
             num_workers=self.workers,
             multiprocessing_context=worker_context() if self.workers else None,
-            worker_init_fn=leave_signals_to_the_loop,
+            worker_init_fn=serve_the_loop,
             generator=torch.Generator(),  # else torch would draw from the noise's random numbers
         )
         return iter(loader)
@@ -165,7 +166,18 @@ def worker_context() -> multiprocessing.context.BaseContext:
     return context
 
 
-def leave_signals_to_the_loop(worker: int) -> None:
-    """Ctrl-C and SIGTERM reach all processes of a group; the loop still wants to end its round."""
+def serve_the_loop(worker: int) -> None:
+    """A worker works while the loop does: signals to the whole group are left to the loop.
+
+    Torch's workers watch the process that began them. Here that is the server, and both would wait
+    for ever for a training that was killed.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    threading.Thread(target=_end_with_the_loop, daemon=True).start()
+
+
+def _end_with_the_loop() -> None:
+    if (loop := multiprocessing.parent_process()) is not None:
+        loop.join()
+        os._exit(1)

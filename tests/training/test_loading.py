@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -264,3 +265,40 @@ def test_workers_go_home_when_the_loader_closes():
     while multiprocessing.active_children() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not multiprocessing.active_children()
+
+
+KILLED = """
+import multiprocessing, time, torch
+from course_lib.objective import TrainConfig
+from course_lib.training.loading import SceneLoader
+from tests.training.ten import Ten
+
+if __name__ == "__main__":
+    loader = SceneLoader(Ten(), TrainConfig(batch_size=3, workers=1), torch.device("cpu"))
+    loader.round(0)
+    print(multiprocessing.active_children()[0].pid, flush=True)
+    time.sleep(1000)
+"""
+
+
+@pytest.mark.slow
+def test_workers_end_with_a_training_that_was_killed(tmp_path):
+    (tmp_path / "script.py").write_text(KILLED)
+    here = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, str(tmp_path / "script.py")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=here) as training:
+        worker = int(training.stdout.readline())
+        training.kill()
+    deadline = time.monotonic() + 60
+    while is_alive(worker) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not is_alive(worker)
+
+
+def is_alive(process: int) -> bool:
+    import psutil
+
+    try:
+        return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
