@@ -319,7 +319,7 @@ class StackGANObjective(Objective):
                 where="data",
                 fix="encoder=shipped, or a `course train text` run on the captions of this data",
             )
-        chances = torch.zeros(len(scenes)) if first else torch.rand(len(scenes))
+        chances = torch.zeros(len(scenes)) if first else draw(torch.rand, len(scenes))
         which = (chances * scenes.embeddings.shape[1]).long().to(scenes.embeddings.device)
         text = scenes.embeddings[torch.arange(len(scenes)), which]
         return [str(number) for number in range(len(scenes))], text
@@ -347,7 +347,7 @@ class StackGANObjective(Objective):
         kinds = []
         for kind in self.config.wrong:
             if kind == "swapped":
-                chances = torch.rand(len(captions)).tolist()
+                chances = draw(torch.rand, len(captions)).tolist()
                 words = cast(TextEncoder, self.encoder).vocabulary
                 pairs = zip(captions, chances, strict=True)
                 kinds.append(self.read([swapped(text, words, chance) for text, chance in pairs]))

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_lib.errors import CourseError, Problems
-from course_lib.objective import Objective, Player, Step, TrainConfig, check_adam
+from course_lib.objective import Objective, Player, Step, TrainConfig, check_adam, draw
 from course_lib.scene import SceneBatch, Source
 from course_lib.text.encoder import EMBEDDING, TextEncoder
 from course_lib.text.vocabulary import Vocabulary
@@ -142,7 +142,7 @@ def captions_of(scenes: SceneBatch) -> tuple[tuple[str, ...], ...]:
 
 def pick(captions: tuple[tuple[str, ...], ...]) -> list[str]:
     """One caption of each scene, by chance."""
-    chances = torch.rand(len(captions)).tolist()
+    chances = draw(torch.rand, len(captions)).tolist()
     return [
         several[int(chance * len(several))]
         for several, chance in zip(captions, chances, strict=True)

@@ -72,8 +72,9 @@ def exchanges(captions: Sequence[Sequence[str]]) -> dict[str, tuple[str, ...]]:
 def swapped(caption: str, vocabulary: Vocabulary, chance: float) -> str:
     """The caption with one word exchanged, so that it is nearly right, and wrong.
 
-    All captions that are one exchange away are equally likely, so a word with many alternatives,
-    which says much, is exchanged more often than one with few.
+    Each word that can be exchanged is equally likely to be, whether it has two alternatives, as a
+    ground may have, or sixteen, as a thing: so whoever must tell the two captions apart listens to
+    every word.
 
     Args:
         chance: from 0 to 1, which of them.
@@ -82,12 +83,13 @@ def swapped(caption: str, vocabulary: Vocabulary, chance: float) -> str:
         The caption itself if no word of it can be exchanged.
     """
     words = words_of(caption)
-    options = [
-        (k, other) for k, word in enumerate(words) for other in vocabulary.swaps.get(word, ())
-    ]
-    if not options:
+    places = [place for place, word in enumerate(words) if word in vocabulary.swaps]
+    if not places:
         return caption
-    place, other = options[min(int(chance * len(options)), len(options) - 1)]
+    number, rest = divmod(min(chance, 1 - 1e-9) * len(places), 1)
+    place = places[int(number)]
+    others = vocabulary.swaps[words[place]]
+    other = others[int(rest * len(others))]
     words[place] = other
     if place and words[place - 1] in ("a", "an"):
         words[place - 1] = "an" if other[0] in VOWELS else "a"

@@ -1,0 +1,31 @@
+"""Makes a run's painter the one that ships with the course: in half precision, without its paths.
+
+``python -m scripts.ship runs/stackgan-stage2-cpu`` writes ``course_lib/weights/stackgan.safetensors``.
+What it can do belongs in the model card beside it.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from course_lib.storage.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+
+WEIGHTS = Path(__file__).parents[1] / "course_lib" / "weights"
+PATHS = ("stage_one",)  # settings that name a place on the machine that trained
+
+
+def ship(run: Path, folder: Path = WEIGHTS) -> Path:
+    """The file that was written."""
+    painter = read_checkpoint(run / "painter.safetensors")
+    config = {k: "" if k in PATHS else v for k, v in painter.header["config"].items()}
+    halves = {k: v.half() if v.is_floating_point() else v for k, v in painter.tensors.items()}
+    header = {**painter.header, "config": config}
+    return write_checkpoint(
+        folder / f"{painter.header['kind']}.safetensors", Checkpoint(header, halves)
+    )
+
+
+if __name__ == "__main__":
+    written = ship(Path(sys.argv[1]))
+    print(f"{written}: {written.stat().st_size / 2**20:.1f} MB")

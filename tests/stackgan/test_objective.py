@@ -1,0 +1,226 @@
+"""StackGAN's losses against closed forms and torch.distributions; rounds of both stages."""
+
+from dataclasses import asdict
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch.distributions import Normal, kl_divergence
+
+from course_lib.errors import CourseError
+from course_lib.objective import Player
+from course_lib.registry import configure, wing
+from course_lib.scene import SceneBatch
+from course_lib.stackgan.networks import Discriminator
+from course_lib.stackgan.objective import (
+    StackGANConfig,
+    StackGANObjective,
+    kl_to_normal,
+    matching_aware,
+    r1_penalty,
+    sameness,
+)
+from course_lib.training import train
+
+CAPTIONS = ("a red car by day", "a blue car by day", "a white boat at night", "a pink sheep")
+
+
+def test_the_divergence_is_that_of_torch_distributions():
+    mu, logvar = torch.randn(7, 5), torch.randn(7, 5)
+    expected = kl_divergence(Normal(mu, (logvar / 2).exp()), Normal(0.0, 1.0)).mean()
+    torch.testing.assert_close(kl_to_normal(mu, logvar), expected)
+    assert kl_to_normal(torch.zeros(3, 4), torch.zeros(3, 4)).item() == 0
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        lambda mu, logvar: (mu.square() + mu.exp() - mu - 1).mean() / 2,  # the same half twice
+        lambda mu, logvar: -(mu.square() + logvar.exp() - logvar - 1).mean() / 2,  # sign
+        lambda mu, logvar: (mu.square() + (logvar / 2).exp() - logvar - 1).mean() / 2,  # root
+    ],
+)
+def test_planted_mistakes_in_the_divergence_are_found(planted):
+    mu, logvar = torch.randn(50, 8), torch.randn(50, 8)
+    expected = kl_divergence(Normal(mu, (logvar / 2).exp()), Normal(0.0, 1.0)).mean()
+    assert (planted(mu, logvar) - expected).abs() > 0.05
+
+
+def test_the_matching_aware_loss_is_three_cross_entropies():
+    right, fake, wrong = torch.randn(9), torch.randn(9), [torch.randn(9), torch.randn(9)]
+    bce = F.binary_cross_entropy_with_logits
+    zeros = torch.zeros(9)
+    mismatched = (bce(wrong[0], zeros) + bce(wrong[1], zeros)) / 2
+    expected = bce(right, torch.ones(9)) + 0.5 * (mismatched + bce(fake, zeros))
+    torch.testing.assert_close(matching_aware(right, wrong, fake), expected)
+
+
+def test_r1_is_the_squared_gradient_of_one_picture():
+    torch.manual_seed(0)
+    discriminator = Discriminator(1024, 4, 16, 16, norm=False)
+    torch.nn.init.normal_(discriminator.conv1.weight, 0, 0.5)
+    real, text = torch.randn(3, 3, 16, 16), torch.randn(3, 1024)
+    slopes = torch.autograd.functional.jacobian(lambda x: discriminator.logits(x, text), real)
+    own = torch.stack([slopes[k, k].square().sum() for k in range(3)])
+    torch.testing.assert_close(r1_penalty(discriminator, real, text), own.mean() / 2)
+
+
+def test_sameness_is_small_where_noise_makes_a_difference():
+    z = torch.cat([torch.zeros(2, 4), torch.ones(2, 4)])
+    alike, apart = torch.zeros(4, 3, 8, 8), torch.zeros(4, 3, 8, 8)
+    apart[2:] = 0.5
+    assert sameness(apart, z).item() == pytest.approx(2, rel=1e-3)
+    assert sameness(alike, z).item() > 1000
+
+
+# --- The configuration ---
+
+
+def test_the_defaults_are_those_of_the_published_program():
+    config = asdict(StackGANConfig())
+    published = {
+        "size": 64, "z_dim": 100, "embed_dim": 128, "width_d": 512, "width_2": 512,
+        "batch_size": 64, "lr_g": 2e-4, "lr_d": 2e-4, "betas": (0.5, 0.999),
+        "width_1": 8 * (100 + 128),
+    }  # fmt: skip
+    assert {name: config[name] for name in published} == published
+    assert StackGANConfig(stage=2).size == 256 and StackGANConfig(stage=2).sketch == 64
+    assert StackGANConfig().rounds == 100 * (7034 // 64)  # 100 epochs
+    assert StackGANConfig().crop_from == 76 and StackGANConfig(stage=2).crop_from == 304
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"stage": 3}, "stage is 3"),
+        ({"size": 48}, "size is 48"),
+        ({"stage": 2, "size": 16}, "smaller than its sketch"),
+        ({"wrong": ()}, "wrong is ()"),
+        ({"wrong": ("swapped",)}, "words can be swapped in captions"),
+        ({"batch_size": 1}, "wrong captions need 2"),
+        ({"r1": 1.0}, "norm_d=false"),
+        ({"kl": -1.0}, "kl is -1"),
+        ({"crop": 0.5}, "crop is 0.5"),
+        ({"z_dim": 0, "width_d": 2.5}, "z_dim is 0"),
+    ],
+)
+def test_impossible_values_are_refused(values, words):
+    with pytest.raises(CourseError) as error:
+        StackGANConfig(**values)
+    assert words in str(error.value)
+
+
+# --- A round ---
+
+
+class Recorder:
+    """A step that takes gradients and moves nobody."""
+
+    def __init__(self, objective, round=0):
+        self.objective, self.round, self.seen = objective, round, {}
+
+    def __call__(self, player, loss, **figures):
+        module = self.objective.players[player].module
+        names, parameters = zip(*module.named_parameters(), strict=True)
+        gradients = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
+        self.seen[player] = dict(zip(names, gradients, strict=True))
+        self.seen[f"{player}.figures"] = figures
+
+
+def scenes(size=32, **more):
+    torch.manual_seed(1)
+    images = torch.rand(4, 3, size, size) * 2 - 1
+    return SceneBatch(images, captions=tuple((caption,) for caption in CAPTIONS), **more)
+
+
+def small(**values):
+    return configure("stackgan", "smoke", values)
+
+
+@pytest.mark.parametrize(
+    "values", [{}, {"wrong": ("nearest",)}, {"variety": 1.0}, {"norm_d": False, "r1": 0.5}]
+)
+def test_every_part_of_both_players_learns(values):
+    objective = StackGANObjective(small(**values))
+    step = Recorder(objective)
+    objective.round(scenes(), step)
+    for player in "DG":
+        still = [name for name, g in step.seen[player].items() if g is None or not g.any()]
+        assert not still, f"{player}: {still}"
+    assert step.seen["G.figures"]["kl"] >= 0 and 0 <= step.seen["D.figures"]["heard"] <= 1
+
+
+def test_fakes_teach_the_generator_through_d_and_d_without_the_generator():
+    objective = StackGANObjective(small())
+    graph = {}
+
+    def step(player, loss, **figures):
+        generator = next(objective.generator.parameters())
+        graph[player] = torch.autograd.grad(loss, generator, retain_graph=True, allow_unused=True)
+
+    step.round = 0
+    objective.round(scenes(), step)
+    assert graph["D"][0] is None and graph["G"][0] is not None
+
+
+def test_wrong_captions_are_never_the_right_ones():
+    objective = StackGANObjective(small(wrong=("shuffled", "swapped", "nearest")))
+    captions = ["a red car by day", "a red car by day", "a blue car by day", "a white boat at night"]
+    text = objective.read(captions)
+    shuffled, swapped, nearest = objective.mismatched(captions, text)
+    assert torch.equal(shuffled, text.roll(1, 0))
+    assert not (swapped - text).norm(dim=1).eq(0).any()
+    torch.testing.assert_close(nearest[:2], text[2:3].expand(2, -1))  # the other car
+    assert (swapped - text).norm(dim=1).mean() < (shuffled - text).norm(dim=1)[2:].mean()
+
+
+def test_variety_waits_for_its_round(monkeypatch):
+    asked = []
+    objective = StackGANObjective(small(variety=1.0, variety_after=5))
+    paint = objective.paint
+    monkeypatch.setattr(objective, "paint", lambda t, z: asked.append(t) or paint(t, z))
+    for round in (4, 5):
+        objective.round(scenes(), Recorder(objective, round))
+    assert len({row.sum().item() for row in asked[0]}) == 4
+    assert torch.equal(asked[1][:2], asked[1][2:])
+
+
+# --- Both stages, and published embeddings ---
+
+
+@pytest.fixture(scope="module")
+def first_stage(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("stage1")
+    config = small()
+    train(StackGANObjective(config), wing("stackgan").source(config), folder, show=False)
+    return folder
+
+
+def test_stage_two_learns_on_a_frozen_stage_one(first_stage, tmp_path):
+    config = small(stage=2, stage_one=str(first_stage))
+    objective = StackGANObjective(config)
+    before = {k: v.clone() for k, v in objective.sketcher.state_dict().items()}
+    train(objective, wing("stackgan").source(config), tmp_path, show=False)
+    after = objective.sketcher.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert not objective.sketcher.training  # its batch norms use what they learnt, not the batch
+    assert {type(p) for p in objective.players.values()} == {Player}
+
+
+def test_stage_two_wants_the_stage_one_of_its_own_sizes(first_stage):
+    with pytest.raises(CourseError) as error:
+        StackGANObjective(small(stage=2, stage_one=str(first_stage), z_dim=7, width_1=64))
+    assert "z_dim is 4 there and 7 here" in str(error.value)
+    assert "width_1 is 32 there and 64 here" in str(error.value)
+
+
+def test_published_embeddings_take_the_encoders_place():
+    config = small(encoder="published", wrong=("shuffled", "nearest"))
+    objective = StackGANObjective(config)
+    assert objective.frozen == {}
+    embeddings = torch.randn(4, 10, 1024)
+    step = Recorder(objective)
+    objective.round(SceneBatch(scenes().images, embeddings=embeddings), step)
+    assert set(step.seen) == {"D", "G", "D.figures", "G.figures"}
+    with pytest.raises(CourseError, match=r"(?s)without published embeddings.*encoder=shipped"):
+        objective.round(scenes(), step)

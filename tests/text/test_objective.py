@@ -1,0 +1,60 @@
+"""The structured joint embedding loss, and a round of it."""
+
+import pytest
+import torch
+
+from course_lib.errors import CourseError
+from course_lib.registry import configure, load, wing
+from course_lib.scene import SceneBatch
+from course_lib.text.encoder import TextEncoder
+from course_lib.text.objective import TextConfig, captions_of, joint_embedding_loss, pick
+from course_lib.training import train
+
+OWN = torch.eye(2, dtype=torch.bool)
+
+
+@pytest.mark.parametrize(
+    ("seen", "said", "same", "loss"),
+    [
+        ([[5.0], [-5.0]], [[1.0], [-1.0]], OWN, 0.0),  # by more than 1: nothing to learn
+        ([[1.0], [1.0]], [[1.0], [1.0]], OWN, 2.0),  # nobody can be told apart: 1 + 1
+        ([[1.0], [-1.0]], [[0.25], [-0.25]], OWN, 1.0),  # own .25, other -.25: a margin of .5 each
+    ],
+)
+def test_the_joint_embedding_loss_on_known_numbers(seen, said, same, loss):
+    found = joint_embedding_loss(torch.tensor(seen), torch.tensor(said), same)
+    assert found.item() == pytest.approx(loss)
+
+
+def test_captions_that_say_the_same_are_not_pushed_apart():
+    seen = torch.tensor([[1.0], [1.0], [-9.0]])
+    same = torch.eye(3, dtype=torch.bool)
+    same[0, 1] = same[1, 0] = True
+    assert joint_embedding_loss(seen, seen, same).item() == 0
+
+
+def test_smoke_trains_an_encoder_that_loads_with_its_words(tmp_path):
+    text = wing("text")
+    config = configure("text", "smoke")
+    history = train(text.objective(config), text.source(config), tmp_path, show=False)
+    assert len(history) == 2
+    encoder = TextEncoder.load(tmp_path / "painter.safetensors")
+    assert len(encoder.vocabulary.words) > 10 and encoder(["a red house"]).shape == (1, 1024)
+    with pytest.raises(CourseError, match="paints nothing"):
+        load(tmp_path)
+
+
+def test_scenes_without_captions_are_refused():
+    with pytest.raises(CourseError, match=r"(?s)no captions.*captions\.csv"):
+        captions_of(SceneBatch(torch.zeros(2, 3, 8, 8)))
+
+
+def test_each_caption_is_picked():
+    torch.manual_seed(0)
+    assert {pick((("one", "two", "three"),))[0] for _ in range(50)} == {"one", "two", "three"}
+
+
+def test_bad_configurations_are_listed_at_once():
+    with pytest.raises(CourseError) as error:
+        TextConfig(widths=(8, 0, 8), size=30, lr=2.0, width_eye=0)
+    assert all(name in str(error.value) for name in ("widths", "size", "lr", "width_eye"))
