@@ -20,6 +20,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -120,18 +121,25 @@ class RunFolder:
         if resume is False:
             self._set_aside()
             return None
-        own = self.newest()
         if resume is True:
-            return own
+            return self.newest()
         chosen = _state_at(Path(resume))
-        if own is not None and own.header["round"] > chosen.header["round"]:
+        own, there = self._newest_round(), chosen.header["round"]
+        if own > there:
             raise CourseError(
-                f"this folder holds a run at round {own.header['round']}, and {resume} is at round "
-                f"{chosen.header['round']}: to go on from there would overwrite it",
+                f"this folder holds a run at round {own}, and {resume} is at round {there}: to go "
+                "on from there would overwrite it",
                 where=str(self.path),
                 fix="another folder: --out on the command line; or go on without --resume",
             )
         return chosen
+
+    def _newest_round(self) -> int:
+        """The round of the newest state here; -1 if there is none that can be read."""
+        with suppress(CourseError):
+            state = self.newest()
+            return state.header["round"] if state else -1
+        return -1
 
     def newest(self) -> Checkpoint | None:
         """The last state that can be read; None if there is none at all.

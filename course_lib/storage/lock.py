@@ -22,7 +22,7 @@ class RunLock:
     """Held while a run writes its folder. Taking it is also the proof that one can write there."""
 
     def __init__(self, folder: Path) -> None:
-        self.path = folder.absolute() / "run.lock"
+        self.path = folder.resolve() / "run.lock"
         self.held = False
 
     def take(self) -> None:

@@ -102,8 +102,12 @@ def test_two_damaged_ones_are_both_named(tmp_path: Path) -> None:
     (tmp_path / "previous.safetensors").write_text("<html>")
     with pytest.raises(CourseError) as caught:
         run.newest()
-    for words in ("digest does not fit", "a web page", "--fresh"):
+    for words in ("digest does not fit", "a web page", "--fresh", "--resume with a milestone"):
         assert words in str(caught.value)
+    with RunFolder(tmp_path / "other") as other:
+        other.save_milestone(state(6))
+    milestone = tmp_path / "other" / "milestones" / "0000006.safetensors"
+    assert run.choose(milestone).header["round"] == 6
 
 
 def test_an_empty_folder_has_no_state(tmp_path: Path) -> None:

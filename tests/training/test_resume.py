@@ -62,7 +62,7 @@ def test_a_run_resumed_at_any_round_equals_one_that_was_not_stopped(
     config = replace(CONFIG, save_every=1, precision=precision)
     play(every_state / "straight", config)
     for number in rounds:
-        folder = every_state / f"from {number}"
+        folder = every_state / f"Übung {number} (копия) #2%"
         play(folder, replace(config, save_every=99), resume=every_state / f"{number}.st")
         assert not differing(last(every_state / "straight"), last(folder)), number
 

@@ -12,7 +12,7 @@ from course_lib.data.digits import Digits
 from course_lib.dcgan.objective import DCGANConfig, DCGANObjective
 from course_lib.errors import CourseError
 from course_lib.scene import SceneBatch
-from course_lib.storage.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from course_lib.storage.checkpoint import read_checkpoint
 from course_lib.training import train
 from course_lib.training.order import batch_indices
 from course_lib.training.state import TrainingState
@@ -79,34 +79,13 @@ def stopped_after(rounds, folder, config=CONFIG):
     return play(folder, config, Stopping())
 
 
-@pytest.mark.parametrize("rounds", [1, 4, 7])
+@pytest.mark.parametrize("rounds", [1, 7])
 def test_a_stopped_and_resumed_run_equals_one_that_was_not(tmp_path, rounds):
     play(tmp_path / "straight")
     history = stopped_after(rounds, tmp_path / "stopped")
     assert history.rounds == list(range(1, rounds + 1))
     play(tmp_path / "stopped")
     assert_same_run(tmp_path / "straight", tmp_path / "stopped")
-
-
-@pytest.mark.parametrize(
-    "forgotten", ["player/D", "player/G", "average/G", "optimiser/D", "optimiser/G", "random/cpu"]
-)
-def test_resuming_without_any_one_part_is_noticed(tmp_path, forgotten):
-    """The control of the test above: leave one part of the state out and equality must break."""
-    play(tmp_path / "straight")
-    stopped_after(5, tmp_path / "stopped")
-    fresh = TrainingState(DCGANObjective(replace(CONFIG, seed=1)), torch.device("cpu"))
-    last = tmp_path / "stopped" / "last.safetensors"
-    checkpoint = read_checkpoint(last)
-    tensors = dict(checkpoint.tensors)
-    for name in [n for n in tensors if n.startswith(forgotten)]:
-        del tensors[name]
-        if not forgotten.startswith("optimiser"):
-            tensors[name] = fresh._tensors()[name]
-    write_checkpoint(last, Checkpoint(checkpoint.header, tensors))
-    play(tmp_path / "stopped")
-    with pytest.raises(AssertionError):
-        assert_same_run(tmp_path / "straight", tmp_path / "stopped")
 
 
 def test_the_signal_handler_is_restored(tmp_path):
@@ -171,22 +150,6 @@ def test_the_average_follows_its_formula():
         expected = value if expected is None else 0.9 * expected + 0.1 * value
     averaged = state.sampling_players()["G"].to_picture.weight
     torch.testing.assert_close(averaged, torch.full_like(averaged, expected))
-
-
-def test_a_finished_run_says_so_and_can_be_prolonged(tmp_path, capsys):
-    assert len(play(tmp_path)) == 9
-    assert "already" not in capsys.readouterr().out
-    assert len(play(tmp_path)) == 9
-    assert "already at 9 of 9 rounds" in capsys.readouterr().out
-    assert len(play(tmp_path, replace(CONFIG, rounds=12))) == 12
-
-
-def test_resume_with_another_configuration_names_the_difference(tmp_path):
-    play(tmp_path)
-    with pytest.raises(CourseError, match=r"width_g: 4 -> 8.*") as caught:
-        play(tmp_path, replace(CONFIG, width_g=8))
-    assert "--fresh" in str(caught.value)
-    play(tmp_path, replace(CONFIG, width_g=8), resume=False)
 
 
 def test_too_few_scenes_are_an_error_and_not_an_empty_run(tmp_path):
