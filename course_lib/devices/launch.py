@@ -6,7 +6,6 @@ first process speaks on this terminal; what the others say is shown if they fail
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import tempfile
@@ -56,11 +55,11 @@ def launch(arguments: Sequence[str], devices: Sequence[str]) -> int:
     A process that fails ends all of them. Ctrl-C and SIGTERM reach all: they finish the round, and
     the first one saves.
     """
+    os.environ.setdefault("LOGLEVEL", "ERROR")  # of the launcher, which talks of its own work
     from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException, Std
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.ERROR)
     count = len(devices)
     if devices[0] != "cpu":
         visible = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(64)))
