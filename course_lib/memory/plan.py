@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import math
 import os
@@ -26,6 +27,7 @@ __all__ = [
     "plan_memory",
     "release",
     "smallest_batch",
+    "too_little_memory",
 ]
 
 
@@ -155,6 +157,30 @@ def is_out_of_memory(error: BaseException) -> bool:
     words = ("out of memory", "can't allocate memory", "not enough memory")
     told = isinstance(error, RuntimeError) and any(word in str(error).lower() for word in words)
     return told or isinstance(error, torch.OutOfMemoryError | MemoryError)
+
+
+def too_little_memory(objective: Objective, source: Source, saved: int) -> CourseError:
+    """Says what a round needs, what is free, and what fits, if a small round can be rehearsed.
+
+    Args:
+        saved: the round whose state is saved.
+    """
+    config, device = objective.config, next(networks(objective)[0].parameters()).device
+    scenes, free = config.batch_size // share()[1], free_memory(device)
+    now = scenes // config.accumulate
+    what = f"too little memory for {now} scenes at a time on {device}"
+    fix = f"batch_size={max(1, scenes // 2)}, or checkpointing=True, or memory=4GB"
+    with contextlib.suppress(Exception):
+        need = estimate_memory(objective, source)
+        fitting = next(n for n in range(now - 1, 0, -1) if scenes % n == 0 and need.at(n) <= free)
+        what += f": about {as_size(need.at(now))} are needed, {as_size(free)} are free"
+        fix = (
+            f"accumulate={scenes // fitting} plays the batch in parts of {fitting} "
+            f"({as_size(need.at(fitting))}), and the run goes on; or checkpointing=True; or a new "
+            "run with a smaller batch_size"
+        )
+    what += f". The state of round {saved} is saved"
+    return CourseError(what, where=objective.kind, fix=fix)
 
 
 def release(device: torch.device) -> None:

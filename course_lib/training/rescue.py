@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import traceback
 from collections.abc import Iterator
@@ -10,10 +9,7 @@ from contextlib import contextmanager
 
 from course_lib.devices.processes import is_first
 from course_lib.errors import CourseError
-from course_lib.memory.need import estimate_memory
-from course_lib.memory.plan import free_memory, is_out_of_memory, release
-from course_lib.objective import share
-from course_lib.storage.disk import as_size
+from course_lib.memory.plan import is_out_of_memory, release, too_little_memory
 from course_lib.storage.folder import RunFolder
 from course_lib.training.loading import SceneLoader
 from course_lib.training.state import TrainingState
@@ -42,7 +38,7 @@ def rescue(state: TrainingState, run: RunFolder, loader: SceneLoader) -> Iterato
         traceback.clear_frames(error.__traceback__)  # they hold the tensors of the round
         error.__traceback__ = None
         _roll_back(state, run)
-        raise _too_little_memory(error, state, loader) from None
+        raise too_little_memory(state.objective, loader.scenes.source, state.round) from None
     finally:
         for player in state.objective.players.values():
             player.module.zero_grad(set_to_none=True)
@@ -88,28 +84,4 @@ def _not_finite(error: NotFinite, state: TrainingState, found: str) -> CourseErr
         f"those of round {state.round} again",
         where=state.objective.kind,
         fix="go on with smaller learning rates; precision=fp32; or look for NaN in those scenes",
-    )
-
-
-def _too_little_memory(
-    error: BaseException, state: TrainingState, loader: SceneLoader
-) -> CourseError:
-    """Says what is needed, what is free, and what fits, as far as a small round can be played."""
-    scenes, free = state.config.batch_size // share()[1], free_memory(state.device)
-    now = scenes // state.config.accumulate
-    what = f"too little memory for {now} scenes at a time on {state.device}"
-    fix = f"batch_size={max(1, scenes // 2)}, or checkpointing=True, or memory=4GB"
-    with contextlib.suppress(Exception):
-        need = estimate_memory(state.objective, loader.scenes.source)
-        fitting = next(n for n in range(now - 1, 0, -1) if scenes % n == 0 and need.at(n) <= free)
-        what += f": about {as_size(need.at(now))} are needed, {as_size(free)} are free"
-        fix = (
-            f"accumulate={scenes // fitting} plays the batch in parts of {fitting} "
-            f"({as_size(need.at(fitting))}), and the run goes on; or checkpointing=True; or a "
-            f"new run with a smaller batch_size"
-        )
-    return CourseError(
-        f"{what}. The state of round {state.round} is saved",
-        where=state.objective.kind,
-        fix=fix,
     )

@@ -165,7 +165,7 @@ class TooLarge(ToyObjective):
 def test_too_little_memory_says_what_fits_and_lets_go(tmp_path, error, monkeypatch):
     monkeypatch.setattr(TooLarge, "error", error)
     monkeypatch.setattr(TooLarge, "held", [])
-    monkeypatch.setattr("course_lib.training.rescue.free_memory", lambda device: 5_000_000)
+    monkeypatch.setattr("course_lib.memory.plan.free_memory", lambda device: 5_000_000)
     objective = TooLarge(CONFIG)
     with pytest.raises(CourseError, match="The state of round 4 is saved") as caught:
         train(objective, Dots(), tmp_path, show=False)
@@ -189,7 +189,7 @@ def test_the_message_has_figures_where_a_small_round_can_be_played(tmp_path, mon
 
     need = estimate_memory(Roomy(CONFIG), Dots())
     free = need.at(3)
-    monkeypatch.setattr("course_lib.training.rescue.free_memory", lambda device: free)
+    monkeypatch.setattr("course_lib.memory.plan.free_memory", lambda device: free)
     with pytest.raises(CourseError) as caught:
         train(Roomy(CONFIG), Dots(), tmp_path, show=False)
     message = str(caught.value)

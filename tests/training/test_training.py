@@ -16,6 +16,7 @@ from course_lib.storage.checkpoint import read_checkpoint
 from course_lib.training import train
 from course_lib.training.order import batch_indices
 from course_lib.training.state import TrainingState
+from course_lib.training.step import OptimiserStep
 
 CONFIG = DCGANConfig(
     data="digits",
@@ -205,19 +206,13 @@ def test_the_painter_is_the_average_and_not_the_last_weights(tmp_path):
     assert not torch.equal(painter[f"G/{name}"], tensors[f"player/G/{name}"])
 
 
-def test_only_the_player_who_steps_gets_gradients(tmp_path):
-    objective = DCGANObjective(replace(CONFIG, rounds=1))
-    train(objective, FewDigits(), tmp_path)
-    d_gradients = [p.grad.clone() for p in objective.discriminator.parameters()]
-    before = [p.grad for p in objective.generator.parameters()]
-    assert all(g is not None for g in before)
-    state = TrainingState(objective, torch.device("cpu"))
-    from course_lib.training.step import OptimiserStep
-
+def test_only_the_player_who_steps_gets_gradients():
+    objective = DCGANObjective(CONFIG)
     fake = objective.generator(torch.randn(4, 6))
-    OptimiserStep(state)("G", objective.g_loss(objective.judge(fake)))
-    after = [p.grad for p in objective.discriminator.parameters()]
-    assert all(torch.equal(a, b) for a, b in zip(d_gradients, after, strict=True))
+    step = OptimiserStep(TrainingState(objective, torch.device("cpu")))
+    step("G", objective.g_loss(objective.judge(fake)))
+    assert all(p.grad is None for p in objective.discriminator.parameters())
+    assert all(p.grad is not None for p in objective.generator.parameters())
 
 
 def test_every_epoch_sees_every_scene_once_in_another_order():
