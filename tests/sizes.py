@@ -1,7 +1,8 @@
 """How large the course is, and how large it may be: small enough to be read.
 
-Lines of code are counted, not lines: to explain costs nothing. `data/`, the world and the readers
-of data sets, is material rather than machinery, and has a limit of its own.
+Lines of code are counted, not lines: to explain costs nothing. A wing is read alone, and `data/`,
+the world and the readers of data sets, is material: each has a limit of its own. The last limit is
+that of everything else: what every wing leans on.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 COURSE = Path(__file__).parents[1] / "course_lib"
-WING_LIMIT, TRAINING_LIMIT, DATA_LIMIT = 900, 700, 3500  # lines of code
-COURSE_LIMIT = 9000  # lines of code of everything but the data
+WING_LIMIT, TRAINING_LIMIT, DATA_LIMIT = 900, 800, 4200  # lines of code
+COURSE_LIMIT = 9000  # lines of code of everything but wings and data
 
 
 def lines(folder: Path) -> int:
@@ -52,8 +53,8 @@ def limits() -> dict[Path, int]:
 
 
 def course_lines() -> int:
-    """Lines of code of the whole course without its data."""
-    return code_lines(COURSE) - code_lines(COURSE / "data")
+    """Lines of code of the house without its wings and its data."""
+    return code_lines(COURSE) - sum(map(code_lines, [*wings(), COURSE / "data"]))
 
 
 def size_table() -> str:
@@ -64,7 +65,5 @@ def size_table() -> str:
         table.append(
             f"{room.name:<16}{lines(room):>7}{code_lines(room):>7}{limits().get(room, ''):>6}"
         )
-    total = lines(COURSE) - lines(COURSE / "data")
-    return "\n".join(
-        [*table, f"{'all but data':<16}{total:>7}{course_lines():>7}{COURSE_LIMIT:>6}"]
-    )
+    table.append(f"{'the rest':<16}{'':>7}{course_lines():>7}{COURSE_LIMIT:>6}")
+    return "\n".join(table)
