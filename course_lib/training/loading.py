@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import pickle
 import signal
 import sys
 import threading
@@ -67,7 +66,7 @@ class SceneLoader:
             if number != self._expected:
                 self._coming = self._read_from(number)
             loaded = next(self._coming)
-        except (RuntimeError, AttributeError, TypeError, pickle.PicklingError) as error:
+        except Exception as error:  # a lost worker shows as a timeout, a broken pipe, a lost file
             if not self.workers:
                 raise
             raise self._lost_worker(number, error) from error
