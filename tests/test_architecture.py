@@ -30,9 +30,9 @@ MAY_IMPORT = {
     "data": {"nn", "storage", "foreign"},
     "foreign": {"nn"},
     "nn": set(),
-    "text": {"nn"},
+    "text": {"nn", "storage"},
     "wing": {"nn", "text"},  # networks, and whatever else a wing splits off
-    "wing.objective": {"wing", "nn", "text", "foreign"},
+    "wing.objective": {"wing", "nn", "text", "foreign", "storage"},
     "wing.official": {"wing", "nn", "text", "foreign"},
     "storage": set(),
     "devices": set(),
