@@ -1,6 +1,6 @@
 """Makes a run's painter the one that ships with the course: in half precision, without its paths.
 
-``python -m scripts.ship runs/stackgan-stage2-cpu`` writes ``course_lib/weights/stackgan.safetensors``.
+``python -m scripts.ship runs/stackgan-stage2-cpu`` writes ``weights/stackgan.safetensors``.
 What it can do belongs in the model card beside it.
 """
 

@@ -40,7 +40,7 @@ def named_accuracy(pictures: Tensor, captions: Sequence[str], real: Tensor) -> d
     enough(len(pictures), 50, "named accuracy")
     said = [named(caption) for caption in captions]
 
-    def rows(seen: list[tuple[str, ...]], order: Tensor) -> Tensor:
+    def rows(seen: Sequence[tuple[str, ...]], order: Tensor) -> Tensor:
         """Right and said names: ``[N, 3, 2]``."""
         told = [said[number] for number in order.tolist()]
         return torch.tensor([_marks(words, view) for words, view in zip(told, seen, strict=True)])

@@ -64,11 +64,6 @@ class StackGANPainter(Painter):
         """The published networks differ from ours and have a painter of their own."""
         return official.painter(weights)
 
-    @classmethod
-    def from_official(cls, weights: Mapping[str, Tensor]) -> Painter:
-        """The painter of the authors' ``netG_*.pth``, of either stage."""
-        return official.painter(weights)
-
     def generate(
         self,
         caption: str | None = None,

@@ -122,8 +122,9 @@ class TextEncoder(nn.Module):
     @classmethod
     def load(cls, path: Path | None = None) -> TextEncoder:
         """The encoder that ships with the course, or that of a run of ``course train text``."""
-        shipped = resources.files("course_lib") / "weights" / "text.safetensors"
-        checkpoint = read_checkpoint(path or Path(str(shipped)), kind="text")
+        file = path or Path(str(resources.files("course_lib") / "weights" / "text.safetensors"))
+        file = file / "painter.safetensors" if file.is_dir() else file
+        checkpoint = read_checkpoint(file, kind="text")
         start = "text/encoder."
         weights = {k: v for k, v in checkpoint.tensors.items() if k.startswith(start)}
         return cls.from_weights({k.removeprefix(start): v for k, v in weights.items()})

@@ -19,7 +19,7 @@ from course_lib.errors import CourseError, Problems
 from course_lib.objective import Objective, Player, Step, TrainConfig, check_adam, draw
 from course_lib.scene import SceneBatch, Source
 from course_lib.text.encoder import EMBEDDING, TextEncoder
-from course_lib.text.vocabulary import Vocabulary
+from course_lib.text.vocabulary import Vocabulary, swapped
 
 __all__ = ["TextConfig", "TextObjective", "captions_of", "joint_embedding_loss", "pick"]
 
@@ -33,6 +33,7 @@ class TextConfig(TrainConfig):
     batch_size: int = 40  # pictures a round, each with one of its captions
     widths: tuple[int, int, int] = (384, 512, 256)  # channels of the encoder's convolutions
     width_eye: int = 64  # channels of the first map of the network that looks
+    swapped: float = 0.0  # weight of captions with one word exchanged; 0 for none, as published
     vocabulary_scenes: int = 10_000  # scenes whose captions make up the vocabulary
     ema: float = 0.0  # the encoder is not averaged
     lr: float = 7e-4  # Adam's step size
@@ -44,6 +45,7 @@ class TextConfig(TrainConfig):
             len(self.widths) == 3 and all(isinstance(w, int) and w >= 1 for w in self.widths),
             f"widths are {self.widths}, three whole numbers of at least 1 are needed",
         )
+        problems.check(self.swapped >= 0, f"swapped is {self.swapped}, it must not be negative")
         for name in ("width_eye", "vocabulary_scenes"):
             value = getattr(self, name)
             whole = isinstance(value, int) and value >= 1
@@ -65,6 +67,16 @@ def joint_embedding_loss(seen: Tensor, said: Tensor, same: Tensor) -> Tensor:
     wrong_caption = F.relu(1 + agree - own[:, None])[other].mean()
     wrong_picture = F.relu(1 + agree - own[None, :])[other].mean()
     return wrong_caption + wrong_picture
+
+
+def swapped_loss(seen: Tensor, said: Tensor, exchanged: Tensor) -> Tensor:
+    """``mean max(0, 1 + F(v, t') - F(v, t))``, with ``t'`` a caption that is wrong in one word.
+
+    In a batch, captions differ in many words, and agreeing on the loudest of them is enough to be
+    told apart. So the encoder becomes deaf to the others, unless they are asked for, too.
+    """
+    own, wrong = (seen * said).sum(dim=1), (seen * exchanged).sum(dim=1)  # [B] each
+    return F.relu(1 + wrong - own).mean()
 
 
 class Pair(nn.Module):
@@ -109,10 +121,18 @@ class TextObjective(Objective):
 
     def round(self, scenes: SceneBatch, step: Step) -> None:
         captions = pick(captions_of(scenes))
-        seen, said = self.pair(scenes.images, captions)
+        seen, said = (part.float() for part in self.pair(scenes.images, captions))
         same = torch.tensor([[a == b for b in captions] for a in captions], device=seen.device)
+        loss = joint_embedding_loss(seen, said, same)
+        if self.config.swapped:
+            chances = draw(torch.rand, len(captions)).tolist()
+            pairs = zip(captions, chances, strict=True)
+            wrong = [swapped(text, self.encoder.vocabulary, chance) for text, chance in pairs]
+            loss = loss + self.config.swapped * swapped_loss(
+                seen, said, self.encoder(wrong).float()
+            )
         self.latest = scenes.images, captions
-        step("text", joint_embedding_loss(seen.float(), said.float(), same))
+        step("text", loss)
 
     @torch.no_grad()
     def preview(self, players: Mapping[str, nn.Module]) -> Tensor:

@@ -165,7 +165,12 @@ def test_fakes_teach_the_generator_through_d_and_d_without_the_generator():
 
 def test_wrong_captions_are_never_the_right_ones():
     objective = StackGANObjective(small(wrong=("shuffled", "swapped", "nearest")))
-    captions = ["a red car by day", "a red car by day", "a blue car by day", "a white boat at night"]
+    captions = [
+        "a red car by day",
+        "a red car by day",
+        "a blue car by day",
+        "a white boat at night",
+    ]
     text = objective.read(captions)
     shuffled, swapped, nearest = objective.mismatched(captions, text)
     assert torch.equal(shuffled, text.roll(1, 0))

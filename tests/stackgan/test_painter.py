@@ -22,7 +22,9 @@ def painter():
 def test_a_sentence_becomes_a_picture_and_its_sketch(painter):
     picture = painter.generate(HOUSE, seed=7)
     assert picture.steps["stage_1"].shape == (3, 64, 64)
-    assert picture.image.abs().max() <= 1 and torch.equal(picture.image, [*picture.steps.values()][-1])
+    assert picture.image.abs().max() <= 1 and torch.equal(
+        picture.image, [*picture.steps.values()][-1]
+    )
     assert picture.notes == ()
 
 

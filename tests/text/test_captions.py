@@ -10,10 +10,12 @@ from course_lib.text.vocabulary import Vocabulary
 VOCABULARY = Vocabulary.of(["a large red house on the grass", "a blue car"])
 
 HOSTILE = [
-    "a red house", "A RED HOUSE", " a  red\thouse\n", "a red house.", "'a red house'", "a, red; house",
+    "a red house", "A RED HOUSE",
+    " a  red\thouse\n", "a red house.", "'a red house'", "a, red; house",
     "a crimson castle", "ein großes rotes Haus", "une maison à côté", "cafe\u0301", "красный дом",
     "红色的房子", "بيت أحمر", "בית אדום", "a \u202ered\u202c house", "a red\u0000house", "🏠 house",
-    "👩‍👩‍👧 a family", "a" * 5_000, "house " * 200, "<script>alert(1)</script>", "'; DROP TABLE x; --",
+    "👩‍👩‍👧 a family", "a" * 5_000, "house " * 200,
+    "<script>alert(1)</script>", "'; DROP TABLE x; --",
     "{red} %s $HOME", "../../etc/passwd", "a\r\nred\r\nhouse", "\ufeffa red house", "１ red house",
     "Z͑ͫ̓ͪ̂ͫ̽͏̴̙̤̞͉͚̯̞̠͍A̴̵̜̰͔ͫ͗͢L", "a\u00a0red\u00a0house", "0", "x" * 1_000_000,
 ]  # fmt: skip
@@ -53,7 +55,9 @@ def test_unknown_words_are_listed_with_the_nearest_known_one(caption, notes):
 def test_what_is_too_long_is_cut_between_words_and_said():
     sentence = read_sentence("house " * 40 + "car", VOCABULARY)
     assert sentence.text == "house " * 32 + "house" and sentence.cut == "house " * 7 + "car"
-    assert sentence.notes == ("41 words, 33 used; cut: 'house house house house house house house car'",)
+    assert sentence.notes == (
+        "41 words, 33 used; cut: 'house house house house house house house car'",
+    )
 
 
 def test_accents_are_composed_before_they_are_read():

@@ -55,11 +55,11 @@ def test_shipped_embeddings_have_the_promised_spread(shipped):
 @pytest.mark.parametrize(
     ("caption", "same", "other"),
     [
-        ("a large red house on the grass", "a large red house stands on the grass", "a large red cat on the grass"),
+        ("a red house on the grass", "a red house stands on the grass", "a red cat on the grass"),
         ("a red car by day", "a red car on the road by day", "a blue car by day"),
         ("a white boat at night", "a large white boat at night", "a white bird at night"),
     ],
-)  # fmt: skip
+)
 def test_what_says_the_same_lies_nearer_than_another_thing_or_colour(shipped, caption, same, other):
     here, near, far = shipped([caption, same, other])
     assert (here - near).norm() < (here - far).norm()
