@@ -27,6 +27,7 @@ class Scene:
     Attributes:
         image: ``[3, H, W]``, uint8.
         captions: sentences that are true of the picture.
+        embeddings: published embeddings of its sentences, ``[K, 1024]``.
         layout: class names and boxes in pixels of this picture.
         masks: ``[N, H, W]``, bool: the visible part of each object of the layout.
         label_map: the class of every pixel.
@@ -40,6 +41,7 @@ class Scene:
     layout: Layout | None = None
     masks: tv_tensors.Mask | None = None
     label_map: LabelMap | None = None
+    embeddings: Tensor | None = None
 
     def __post_init__(self) -> None:
         with Problems("scene") as problems:
