@@ -142,6 +142,7 @@ def train(arguments: list[str]) -> int:
     from course_lib import registry
     from course_lib.devices.launch import check_parts, launch
     from course_lib.devices.processes import started
+    from course_lib.metrics.selection import closeness
     from course_lib.training import train as play
 
     parser = _parser(train)
@@ -152,6 +153,7 @@ def train(arguments: list[str]) -> int:
     begin.add_argument("--fresh", action="store_true", help="do not go on where it stopped")
     begin.add_argument("--resume", type=Path, help="go on from this checkpoint or run's folder")
     parser.add_argument("--devices", help="0,1,2,3: these GPUs together; cpu,cpu: to try that")
+    parser.add_argument("--best", action="store_true", help="keep the painter closest to the data")
     painter = next((word for word in arguments if word in registry.WINGS), None)
     if painter:
         _add_fields(parser, registry.wing(painter).config)
@@ -167,7 +169,9 @@ def train(arguments: list[str]) -> int:
     folder = options.out or runs_dir() / name
     source = wing.source(config)
     resume = options.resume or not options.fresh
-    history = play(wing.objective(config), source, folder, resume=resume)
+    objective = wing.objective(config)
+    score = closeness(objective, source) if options.best else None
+    history = play(objective, source, folder, resume=resume, score=score)
     print(f"{wing.kind}: {len(history)} rounds played; results: {folder}")
     if len(history) < config.rounds:
         print(f"stopped before round {config.rounds}; the same command goes on")
@@ -213,7 +217,7 @@ def _comments(config: type[TrainConfig]) -> Iterator[tuple[str, str]]:
 
 def _overrides(options: dict[str, object], rest: list[str]) -> dict[str, object]:
     """The fields that were set, as text; an unknown ``--name value`` too, to be complained of."""
-    own = ("painter", "profile", "out", "fresh", "resume", "devices")  # the verb's
+    own = ("painter", "profile", "out", "fresh", "resume", "devices", "best")  # the verb's
     chosen = {name: value for name, value in options.items() if name not in own}
     words = [word for item in rest for word in item.split("=", 1)]
     for name, value in zip(words[::2], words[1::2] or [""], strict=False):
