@@ -133,7 +133,7 @@ _LOOKS = {"grey": _grey, "clouds": _clouds}
 
 
 class DigitScenes:
-    """Canvases as a source of scenes: 20,000 of them, held in memory as bytes.
+    """Canvases as a source of scenes: 10,000 of them, held in memory as bytes.
 
     Args:
         digits: whose digits are pasted, at 32 pixels.
@@ -155,7 +155,7 @@ class DigitScenes:
         *,
         size: int = 32,
         seed: int = 0,
-        count: int = 20_000,
+        count: int = 10_000,
     ) -> None:
         with Problems("digit scenes") as problems:
             problems.check(objects in SIDES, f"{objects} digits on a canvas; 1 or 2 are possible")

@@ -40,6 +40,7 @@ class Sizes:
     size: int = 32  # side of the picture, a power of two from 8
     channels: int = 3  # 1 for grey, 3 for colour
     layers: int = 2  # the background and layers - 1 foregrounds
+    patch: int = 0  # side at which foregrounds are drawn, near that of objects; 0: as published
     background_side: int = 0  # a smooth field of so many colours a side; 0: the paper's network
     appearance_side: int = 0  # likewise for a foreground's appearance
     pose: PoseKind = "clamped"  # how a pose is kept within its limits
@@ -131,6 +132,11 @@ def finished(up: nn.Module, channels: int) -> nn.Sequential:
     return nn.Sequential(up, nn.BatchNorm2d(channels), nn.ReLU())
 
 
+def smoothed(wide: int, narrow: int, bias: bool, last: nn.Module) -> nn.Sequential:
+    """Without doubling, whose four phases leave a chequered pattern: ``[B, wide, s, s]`` kept."""
+    return nn.Sequential(nn.Conv2d(wide, narrow, 3, padding=1, bias=bias), last)
+
+
 class ColourField(nn.Module):
     """A few colours and a smooth way between them: what cannot draw a digit must leave it alone.
 
@@ -143,7 +149,7 @@ class ColourField(nn.Module):
 
     hidden = 128
 
-    def __init__(self, sizes: Sizes, side: int) -> None:
+    def __init__(self, sizes: Sizes, side: int, size: int) -> None:
         super().__init__()
         self.shape = (sizes.channels, side, side)
         self.to_colours = nn.Sequential(
@@ -155,7 +161,7 @@ class ColourField(nn.Module):
         )
         # bicubic interpolation of rows is a matrix, [size, side]
         rows = torch.eye(side)[None, :, :, None].expand(1, side, side, side)
-        matrix = F.interpolate(rows, size=(sizes.size, side), mode="bicubic", align_corners=False)
+        matrix = F.interpolate(rows, size=(size, side), mode="bicubic", align_corners=False)
         self.register_buffer("enlarge", matrix[0, :, :, 0].T.contiguous(), persistent=False)
 
     def forward(self, code: Tensor) -> Tensor:
@@ -263,7 +269,7 @@ class BackgroundPainter(nn.Module):
         self.depths = widths(4 * s.width, s.least_width, s.size)
         self.maps: nn.Module = nn.Identity()
         if s.background_side:
-            self.to_picture: nn.Module = ColourField(s, s.background_side)
+            self.to_picture: nn.Module = ColourField(s, s.background_side, s.size)
         else:
             self.maps = Maps(s.z_dim, self.depths, bias=True)
             self.to_picture = doubled(self.depths[-1], s.channels, True, nn.Tanh())
@@ -280,18 +286,19 @@ class ForegroundPainter(nn.Module):
         super().__init__()
         s = sizes
         self.smooth = s.appearance_side > 0
-        self.depths = widths(8 * s.width, s.least_width, s.size)
+        self.depths = widths(8 * s.width, s.least_width, 2 * s.patch or s.size)
         self.maps = Maps(s.z_dim, self.depths, bias=False)
-        self.to_mask = doubled(self.depths[-1], 1, True, nn.Sigmoid())
+        head = smoothed if s.patch else doubled
+        self.to_mask = head(self.depths[-1], 1, True, nn.Sigmoid())
         self.to_pose = POSES[s.pose](s)
         self.to_appearance: nn.Module = (
-            ColourField(s, s.appearance_side)
+            ColourField(s, s.appearance_side, s.patch or s.size)
             if self.smooth
-            else doubled(self.depths[-1], s.channels, False, nn.Tanh())
+            else head(self.depths[-1], s.channels, False, nn.Tanh())
         )
 
     def forward(self, code: Tensor) -> tuple[Foreground, Tensor]:
-        maps = self.maps(code)  # [B, C, size / 2, size / 2]
+        maps = self.maps(code)  # [B, C, size / 2, size / 2], or [B, C, patch, patch]
         appearance = self.to_appearance(code if self.smooth else maps)
         return Foreground(appearance, self.to_mask(maps), self.to_pose(code)), maps
 
@@ -315,7 +322,7 @@ class Generator(nn.Module):
         self.background = BackgroundPainter(sizes)
         self.foreground = ForegroundPainter(sizes)
         self.context: Context | None = None
-        if sizes.layers > 2 and not sizes.background_side:
+        if sizes.layers > 2 and not (sizes.background_side or sizes.patch):
             depths = self.background.depths[-1], self.foreground.depths[-1]
             self.context = Context(sizes.z_dim, depths, sizes.size // 2)
         self.apply(initialise)

@@ -33,6 +33,7 @@ class LRGANConfig(TrainConfig):
     width_g: int = 64  # the background's first map has 4 times as many channels, a foreground's 8
     least_width: int = 64  # G's maps above 8 x 8 never have fewer channels
     width_d: int = 64  # channels of D's first map
+    patch: int = 0  # side at which foregrounds are drawn, near that of objects; 0: as published
     scale: tuple[float, float] = (1.2, 2.4)  # foregrounds take 1/2.4 to 1/1.2 of the side
     rotation: float = 0.1  # largest off-diagonal entry of a pose, which turns and shears
     pose: PoseKind = "clamped"  # cut off at the limits (published), or bounded: never outside
@@ -59,6 +60,7 @@ class LRGANConfig(TrainConfig):
             size=self.size,
             channels=self.channels,
             layers=self.layers,
+            patch=self.patch,
             background_side=self.background_side,
             appearance_side=self.appearance_side,
             pose=self.pose,
@@ -70,8 +72,9 @@ class LRGANConfig(TrainConfig):
 
     def check(self, problems: Problems) -> None:
         super().check(problems)
-        power = isinstance(self.size, int) and self.size >= 8 and self.size & (self.size - 1) == 0
-        problems.check(power, f"size is {self.size}, it must be a power of two from 8")
+        for name, value in (("size", self.size), ("patch", self.patch or 8)):
+            power = isinstance(value, int) and value >= 8 and value & (value - 1) == 0
+            problems.check(power, f"{name} is {value}, it must be a power of two from 8")
         for name in ("layers", "z_dim", "width_g", "least_width", "width_d", "r1_every"):
             value = getattr(self, name)
             whole = isinstance(value, int) and value >= 1

@@ -69,7 +69,7 @@ def test_any_power_of_two_and_any_number_of_layers(size, layers):
     assert Discriminator(3, size, 1)(painting.picture).shape == (2,)
 
 
-@pytest.mark.parametrize("changes", [{}, {"appearance_side": 1}, {"unit_codes": True},
+@pytest.mark.parametrize("changes", [{}, {"appearance_side": 1}, {"unit_codes": True}, {"patch": 8},
                                      {"pose": "bounded"}], ids=str)  # fmt: skip
 def test_every_weight_of_every_variant_learns(changes):
     torch.manual_seed(0)
@@ -94,7 +94,7 @@ def test_the_projection_is_a_transposed_convolution_of_one_pixel():
 
 
 def test_a_colour_field_is_bicubic_interpolation():
-    field, code = ColourField(SMALL, 4), torch.randn(3, 6)
+    field, code = ColourField(SMALL, 4, 16), torch.randn(3, 6)
     colours = field.to_colours(code).view(3, 1, 4, 4)
     plain = F.interpolate(colours, size=(16, 16), mode="bicubic", align_corners=False).tanh()
     torch.testing.assert_close(field(code), plain, atol=1e-5, rtol=1e-5)

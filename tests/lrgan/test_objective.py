@@ -106,26 +106,10 @@ def test_r1_is_lazy_and_heavier_for_it():
 
 
 @pytest.mark.parametrize(
-    "command",
-    [
-        {"data": "mnist-one", "channels": "1", "rotation": "0.3", "rounds": "15600"},
-        {"data": "cub200", "size": "64", "width_g": "128", "width_d": "128", "rounds": "18600"},
-        {"data": "cifar10"},
-        {"data": "mnist-two", "size": "64", "channels": "1", "layers": "3", "scale": "[2, 4]",
-         "rotation": "0.3", "rounds": "15600"},
-        {"data": "lfw", "size": "64", "scale": "[1.3, 2.6]", "rounds": "20600"},
-    ],
-    ids=lambda command: command["data"],
-)  # fmt: skip
-def test_the_five_published_commands_have_counterparts(command):
-    config = course_lib.configure("lrgan", "paper", command)
-    assert config.data == command["data"] and config.lr_g == 2e-4 and config.batch_size == 64
-
-
-@pytest.mark.parametrize(
     ("values", "words"),
     [
         ({"size": 30}, ["size", "power of two"]),
+        ({"patch": 12}, ["patch", "power of two"]),
         ({"layers": 0}, ["layers", "at least 1"]),
         ({"channels": 2}, ["channels", "1 or 3"]),
         ({"scale": (0.5, 2.0)}, ["scale", "from 1"]),
