@@ -82,7 +82,7 @@ def test_b58_what_is_no_seed(place, seed):
 
 
 @pytest.mark.parametrize("seed", [0, 2**32 - 1, np.int64(7)], ids=repr)
-@pytest.mark.parametrize("place", set(PLACES) - {"command line"})
+@pytest.mark.parametrize("place", [place for place in PLACES if place != "command line"])
 def test_b58_what_is_a_seed(place, seed):
     PLACES[place](seed)
 
