@@ -164,7 +164,8 @@ class LRGANObjective(Objective):
         real_logits, fake_logits = self.discriminator(real), self.discriminator(fake.detach())
         d_loss = F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean()
         d_loss = d_loss + self.penalty(real, step.round)
-        step("D", d_loss, real=real_logits.mean(), fake=fake_logits.mean())
+        accuracy = (real_logits > fake_logits).float().mean()  # of pairs; 1/2 is a guess
+        step("D", d_loss, real=real_logits.mean(), fake=fake_logits.mean(), accuracy=accuracy)
 
         g_loss = F.softplus(-self.discriminator(fake)).mean()
         if self.config.layers > 1:

@@ -295,7 +295,9 @@ class StackGANObjective(Objective):
         made = compare(look(fake.detach()), asked).flatten().float()
         loss = matching_aware(right, wrong, made) + self.penalty(real, text, step.round)
         heard = torch.stack([(right > w).float().mean() for w in wrong])
-        step("D", loss, real=right.mean(), fake=made.mean(), heard=heard.mean())
+        accuracy = (right > made).float().mean()  # of pairs; 1/2 is a guess
+        figures = {"real": right.mean(), "fake": made.mean(), "heard": heard.mean()}
+        step("D", loss, **figures, accuracy=accuracy)
 
         divergence = kl_to_normal(mu.float(), logvar.float())
         convinced = F.softplus(-self.discriminator.logits(fake, asked).float()).mean()
