@@ -12,31 +12,10 @@ PAGE = (Path(__file__).parents[2] / "docs" / "commands.md").read_text("utf-8")
 SECTION = PAGE.partition("## 03 LR-GAN")[2].partition("\n## ")[0]
 LINES = re.findall(r"^\$ course train lrgan (.*)$", SECTION, re.MULTILINE)
 ORIGINAL = [
-    "dataset",
-    "dataroot",
-    "workers",
-    "batchSize",
-    "imageSize",
-    "nz",
-    "ngf",
-    "ndf",
-    "ntimestep",
-    "maxobjscale",
-    "niter",
-    "epoch_s",
-    "session",
-    "evaluate",
-    "lr",
-    "beta1",
-    "cuda",
-    "ngpu",
-    "netG",
-    "netD",
-    "outf",
-    "outimgf",
-    "outmodelf",
-    "manualSeed",
-]
+    "dataset", "dataroot", "workers", "batchSize", "imageSize", "nz", "ngf", "ndf", "ntimestep",
+    "maxobjscale", "niter", "epoch_s", "session", "evaluate", "lr", "beta1", "cuda", "ngpu",
+    "netG", "netD", "outf", "outimgf", "outmodelf", "manualSeed",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(
