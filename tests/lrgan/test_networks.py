@@ -156,3 +156,25 @@ def test_golden_picture():
 
 
 GOLDEN = [-0.004998658783733845, 0.006608341820538044, -0.004286463372409344]
+
+
+def test_a_layer_knows_the_noise_of_those_before_and_of_none_after():
+    torch.manual_seed(0)
+    generator, z = (
+        Generator(replace(SMALL, layers=4, background_side=4)).eval(),
+        torch.randn(1, 4, 6),
+    )
+
+    def changed(step: int) -> list[bool]:
+        other = z.clone()
+        other[:, step] += 1
+        (behind, things), (behind_2, things_2) = generator.parts(z), generator.parts(other)
+        pairs = [
+            (behind, behind_2),
+            *((a.mask, b.mask) for a, b in zip(things, things_2, strict=True)),
+        ]
+        return [not torch.equal(a, b) for a, b in pairs]
+
+    assert changed(0) == [True, True, True, True]
+    assert changed(1) == [False, True, True, True]
+    assert changed(3) == [False, False, False, True]
