@@ -74,6 +74,9 @@ class StackGANConfig(TrainConfig):
     wrong: tuple[Wrong, ...] = ("shuffled",)  # wrong captions: shuffled, swapped word, nearest
     kl: float = 2.0  # weight of the codes' divergence from the normal distribution
     variety: float = 0.0  # Stage I: weight of the mode-seeking term; 0 for none, as published
+    faithful: float = (
+        0.0  # Stage II: weight of the distance to its sketch; 0 for none, as published
+    )
     variety_after: int = 0  # rounds before it begins: shapes first
     r1: float = 0.0  # weight gamma of the R1 penalty; 0 for none
     r1_every: int = 8  # rounds between two R1 penalties, each r1_every times as heavy
@@ -133,7 +136,7 @@ class StackGANConfig(TrainConfig):
             "r1 looks at one picture at a time, batch norm mixes them",
             "norm_d=false",
         )
-        for name in ("kl", "r1", "variety"):
+        for name in ("kl", "r1", "variety", "faithful"):
             value = getattr(self, name)
             problems.check(value >= 0, f"{name} is {value}, it must not be negative")
         check_adam(problems, "lr_g", self.lr_g, self.betas)
@@ -171,6 +174,15 @@ def sameness(pictures: Tensor, z: Tensor) -> Tensor:
     """
     (one, other), (here, there) = pictures.float().chunk(2), z.chunk(2)
     return (here - there).abs().mean() / ((one - other).abs().mean() + 1e-4)
+
+
+def distance(pictures: Tensor, sketches: Tensor) -> Tensor:
+    """``mean |shrunk picture - sketch|``: what Stage II adds is detail, and nothing else moves.
+
+    Without it Stage II learns from nothing what Stage I knows already, which takes long.
+    """
+    shrunk = F.interpolate(pictures.float(), size=sketches.shape[-2:], mode="area")
+    return (shrunk - sketches.float()).abs().mean()
 
 
 def r1_penalty(discriminator: Discriminator, real: Tensor, text: Tensor) -> Tensor:
@@ -286,7 +298,7 @@ class StackGANObjective(Objective):
         varied = bool(self.config.variety) and step.round >= self.config.variety_after
         asked = text[: len(text) // 2].repeat(2, 1) if varied else text  # two noises a caption
         z = draw(torch.randn, len(asked), self.config.z_dim).to(asked.device)
-        fake, mu, logvar = self.paint(asked, z)
+        fake, mu, logvar, sketch = self.paint(asked, z)
 
         compare, look = self.discriminator.compare, self.discriminator.look
         seen = look(real)  # once for all captions
@@ -303,6 +315,8 @@ class StackGANObjective(Objective):
         convinced = F.softplus(-self.discriminator.logits(fake, asked).float()).mean()
         loss = convinced + self.config.kl * divergence
         loss = loss + (self.config.variety * sameness(fake, z) if varied else 0.0)
+        if self.config.faithful and sketch is not None:
+            loss = loss + self.config.faithful * distance(fake, sketch)
         step("G", loss, kl=divergence)
 
     def hear(self, scenes: SceneBatch, first: bool = False) -> tuple[list[str], Tensor]:
@@ -332,17 +346,17 @@ class StackGANObjective(Objective):
         reader = cast(TextEncoder, self.encoder).eval()
         return reader(captions).float()
 
-    def paint(self, text: Tensor, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """New pictures for these embeddings, with mean and log variance of their codes."""
+    def paint(self, text: Tensor, z: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """New pictures, mean and log variance of their codes, and in Stage II their sketches."""
 
         def normal() -> Tensor:
             return draw(torch.randn, len(text), self.config.embed_dim).to(text.device)
 
         if self.config.stage == 1:
-            return self.generator(text, z, normal())
+            return *self.generator(text, z, normal()), None
         with torch.no_grad():
             sketch, _, _ = self.sketcher(text, z, normal())
-        return self.generator(text, sketch, normal())
+        return *self.generator(text, sketch, normal()), sketch
 
     def mismatched(self, captions: list[str], text: Tensor) -> list[Tensor]:
         """Embeddings of wrong captions for the same pictures, ``[B, 1024]`` for each kind."""

@@ -59,7 +59,7 @@ def read_sentence(caption: object, vocabulary: Vocabulary) -> Sentence:
         raise CourseError(
             "there is no word in this caption" if caption else "the caption is empty",
             where="caption",
-            fix=f"some of these words: {', '.join(vocabulary.words[:24])}",
+            fix=f"some of these words: {', '.join(list(vocabulary.words)[:24])}",
         )
     used = shortened(text)
     return Sentence(used, vocabulary.unknown(used), text[len(used) :].strip())

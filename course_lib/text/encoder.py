@@ -85,7 +85,7 @@ class TextEncoder(nn.Module):
         widths: tuple[int, int, int] = (384, 512, 256),
     ) -> None:
         super().__init__()
-        self.vocabulary, self.widths = vocabulary or Vocabulary(()), widths
+        self.vocabulary, self.widths = vocabulary or Vocabulary(), widths
         self.network = CharCnnRnn(widths)
         self.norm = nn.BatchNorm1d(EMBEDDING, affine=False)
 
@@ -107,7 +107,7 @@ class TextEncoder(nn.Module):
     def set_extra_state(self, state: Tensor) -> None:
         told = json.loads(bytes(state.tolist()))
         swaps = {word: tuple(others) for word, others in told["swaps"].items()}
-        self.vocabulary = Vocabulary(tuple(told["words"]), swaps)
+        self.vocabulary = Vocabulary(told["words"], swaps)
         if self.vocabulary.digest != told["digest"]:
             raise CourseError("the encoder's vocabulary is not the one it learnt from")
 

@@ -6,9 +6,11 @@ import difflib
 import hashlib
 import json
 import re
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 __all__ = ["Vocabulary", "swapped", "words_of"]
 
@@ -26,13 +28,13 @@ class Vocabulary:
     """Known words, and what each can be exchanged for.
 
     Attributes:
-        words: all words, the most frequent first.
+        words: all words with how often they occur, the most frequent first.
         swaps: for a word, those that stood in its place in a sentence that is otherwise the same:
             ``"red"`` and ``"blue"``, if captions said "a red car" and "a blue car". Nobody has to
             tell which words are colours.
     """
 
-    words: tuple[str, ...]
+    words: dict[str, int] = field(default_factory=dict)
     swaps: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
@@ -41,7 +43,7 @@ class Vocabulary:
         known = [words_of(caption) for caption in dict.fromkeys(captions)]
         counts = Counter(word for words in known for word in words)
         ordered = sorted(counts, key=lambda word: (-counts[word], word))
-        return cls(tuple(ordered), exchanges(known))
+        return cls({word: counts[word] for word in ordered}, exchanges(known))
 
     def unknown(self, caption: str) -> dict[str, str]:
         """The caption's words that are not known, each with the nearest known one or ``""``."""
@@ -74,7 +76,8 @@ def swapped(caption: str, vocabulary: Vocabulary, chance: float) -> str:
 
     Each word that can be exchanged is equally likely to be, whether it has two alternatives, as a
     ground may have, or sixteen, as a thing: so whoever must tell the two captions apart listens to
-    every word.
+    every word. Its alternatives are as likely as they are frequent: were a rare word seen in wrong
+    captions more often than in right ones, it would be taken for wrong whatever the picture shows.
 
     Args:
         chance: from 0 to 1, which of them.
@@ -89,7 +92,8 @@ def swapped(caption: str, vocabulary: Vocabulary, chance: float) -> str:
     number, rest = divmod(min(chance, 1 - 1e-9) * len(places), 1)
     place = places[int(number)]
     others = vocabulary.swaps[words[place]]
-    other = others[int(rest * len(others))]
+    until = list(accumulate(vocabulary.words[other] for other in others))
+    other = others[bisect_right(until, rest * until[-1])]
     words[place] = other
     if place and words[place - 1] in ("a", "an"):
         words[place - 1] = "an" if other[0] in VOWELS else "a"

@@ -15,6 +15,7 @@ from course_lib.stackgan.networks import Discriminator
 from course_lib.stackgan.objective import (
     StackGANConfig,
     StackGANObjective,
+    distance,
     kl_to_normal,
     matching_aware,
     r1_penalty,
@@ -71,6 +72,13 @@ def test_sameness_is_small_where_noise_makes_a_difference():
     apart[2:] = 0.5
     assert sameness(apart, z).item() == pytest.approx(2, rel=1e-3)
     assert sameness(alike, z).item() > 1000
+
+
+def test_the_distance_of_a_picture_to_its_sketch_is_that_of_its_means():
+    sketch = torch.rand(2, 3, 8, 8)
+    large = sketch.repeat_interleave(2, 2).repeat_interleave(2, 3)  # [2, 3, 16, 16]
+    assert distance(large, sketch).item() == 0
+    assert distance(large + 0.25, sketch).item() == pytest.approx(0.25)
 
 
 # --- The configuration ---
@@ -202,7 +210,7 @@ def first_stage(tmp_path_factory):
 
 
 def test_stage_two_learns_on_a_frozen_stage_one(first_stage, tmp_path):
-    config = small(stage=2, stage_one=str(first_stage))
+    config = small(stage=2, stage_one=str(first_stage), faithful=1.0)
     objective = StackGANObjective(config)
     before = {k: v.clone() for k, v in objective.sketcher.state_dict().items()}
     train(objective, wing("stackgan").source(config), tmp_path, show=False)

@@ -7,7 +7,13 @@ from course_lib.errors import CourseError
 from course_lib.registry import configure, load, wing
 from course_lib.scene import SceneBatch
 from course_lib.text.encoder import TextEncoder
-from course_lib.text.objective import TextConfig, captions_of, joint_embedding_loss, pick
+from course_lib.text.objective import (
+    TextConfig,
+    captions_of,
+    joint_embedding_loss,
+    pick,
+    swapped_loss,
+)
 from course_lib.training import train
 
 OWN = torch.eye(2, dtype=torch.bool)
@@ -31,6 +37,12 @@ def test_captions_that_say_the_same_are_not_pushed_apart():
     same = torch.eye(3, dtype=torch.bool)
     same[0, 1] = same[1, 0] = True
     assert joint_embedding_loss(seen, seen, same).item() == 0
+
+
+def test_a_caption_with_an_exchanged_word_must_agree_less():
+    seen, said = torch.tensor([[2.0], [1.0]]), torch.tensor([[1.0], [1.0]])
+    assert swapped_loss(seen, said, torch.tensor([[0.5], [0.5]])).item() == pytest.approx(0.25)
+    assert swapped_loss(seen, said, said).item() == 1
 
 
 def test_smoke_trains_an_encoder_that_loads_with_its_words(tmp_path):

@@ -1,0 +1,50 @@
+"""What the shipped painter reaches on captions that it has not seen."""
+
+import pytest
+import torch
+
+import course_lib
+from course_lib.data.sources import open_source
+from course_lib.metrics.one_thing import named_accuracy
+
+
+def scores(count, stage):
+    painter = course_lib.load("stackgan")
+    pages = open_source("storybook-alone", 64, "test").batch(torch.arange(count))
+    text = painter.embed(*(several[0] for several in pages.captions))
+    return named_accuracy(painter.paint(text, range(count))[stage], pages)
+
+
+def check(found):
+    assert found["thing"].value >= 0.6 and found["thing"].value >= 3 * found["thing"].floor
+    assert found["colour"].value >= 0.9
+    assert found["ground"].value >= 0.9
+
+
+@pytest.mark.slow
+def test_a_thousand_unseen_captions_are_heard_by_stage_one():
+    check(scores(1000, "stage_1"))
+
+
+def test_sixty_unseen_captions_are_heard():
+    found = scores(60, "stage_1")
+    assert found["thing"].value > 0.7 and found["colour"].value > 0.85
+
+
+@pytest.mark.parametrize(
+    ("caption", "other", "place"),
+    [
+        ("a large red house on the grass by day", "a large blue house on the grass by day", 1),
+        ("a large red car on the road by day", "a large red flower on the grass by day", 0),
+        ("a white lighthouse on the grass", "a white lighthouse on the sand", 2),
+    ],
+)
+def test_one_word_changes_what_the_picture_shows(caption, other, place):
+    from course_lib.metrics.one_thing import look, named
+
+    painter, seeds = course_lib.load("stackgan"), range(12)
+    box = torch.tensor([0.25, 0.2, 0.75, 0.85]).expand(12, 4)
+    for told in (caption, other):
+        pictures = painter.paint(painter.embed(*[told] * 12), seeds)["stage_1"]
+        shown = [view[place] for view in look(pictures, box, [named(told)[0]] * 12)]
+        assert shown.count(named(told)[place]) >= 8, (told, shown)
