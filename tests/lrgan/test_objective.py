@@ -81,8 +81,14 @@ def test_a_round_moves_d_then_g_and_nothing_is_left_out(variant):
 
 
 def test_d_and_g_play_the_published_game():
-    objective, losses = LRGANObjective(LRGANConfig(**SMALL)), {}
-    objective.discriminator = lambda pictures: torch.full((len(pictures),), 0.3)
+    objective, losses, seen = LRGANObjective(LRGANConfig(**SMALL)), {}, []
+    real = torch.rand(8, 1, 16, 16)
+
+    def discriminator(pictures):
+        seen.append(pictures)
+        return torch.full((len(pictures),), 0.3)
+
+    objective.discriminator = discriminator
 
     class Note:
         round = 1
@@ -90,7 +96,10 @@ def test_d_and_g_play_the_published_game():
         def __call__(self, player, loss, **figures):
             losses[player] = loss.item()
 
-    objective.round(SceneBatch(torch.rand(8, 1, 16, 16)), Note())
+    objective.round(SceneBatch(real), Note())
+    assert torch.equal(seen[0], real) and torch.equal(seen[1], seen[2])
+    assert not seen[1].requires_grad and seen[2].requires_grad  # the same fakes, for D and for G
+    assert seen[1].std() > 0
     chance = torch.tensor(0.3).sigmoid()
     d = -(chance.log() + (1 - chance).log())  # -log D(x) - log(1 - D(G(z)))
     assert losses["D"] == pytest.approx(d.item(), rel=1e-5)
