@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from pathlib import Path
 
@@ -13,6 +14,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: worke
 
 def pytest_configure(config: pytest.Config) -> None:
     """Notebooks under test write to a temporary folder, too, and never go on with a real run."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # begun by a script in the background
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     runs = tempfile.TemporaryDirectory()
     config.add_cleanup(runs.cleanup)
     os.environ["COURSE_RUNS"] = runs.name

@@ -168,13 +168,14 @@ def test_train_goes_on_unless_told_to_begin_anew(
 ) -> None:
     asked: dict = {}
 
-    def play(objective: object, source: object, folder: Path, *, resume: bool) -> list:
-        asked.update(folder=folder, resume=resume)
+    def play(objective: object, source: object, folder: Path, **how: object) -> list:
+        asked.update(how, folder=folder)
         return []
 
     monkeypatch.setattr("course_lib.training.train", play)
     assert main(["train", "dcgan", "--profile", "smoke", *options]) == 0
-    assert asked == {"folder": paths.runs_dir() / "dcgan-smoke", "resume": resume}
+    folder = paths.runs_dir() / "dcgan-smoke"
+    assert asked == {"folder": folder, "resume": resume, "score": None}
 
 
 def test_train_and_sample(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -144,36 +144,6 @@ def test_fetch_notes_what_nobody_has_published(offer, root):
     assert notes["bytes"] == 5 and notes["sha256"] == hashlib.sha256(b"words").hexdigest()
 
 
-@pytest.mark.parametrize(
-    "facts, words",
-    [({"md5": "0" * 32}, ["md5", "not kept"]), ({"bytes": 9}, ["5 bytes", "expected 9"])],
-    ids=["checksum", "size"],
-)
-def test_fetch_keeps_no_wrong_file(offer, root, facts, words):
-    offer("toy.txt", b"words", **facts)
-    with pytest.raises(CourseError) as caught:
-        fetch("toy")
-    assert all(word in str(caught.value) for word in words)
-    assert list((root / "toy").iterdir()) == []
-
-
-def test_fetch_tries_the_next_mirror_and_names_all_of_them_in_the_end(offer, root):
-    offer("toy.txt", b"words", mirrors=("gone/", ""))
-    assert fetch("toy").got == ("toy.txt",)
-    (root / "toy" / "fetched.json").unlink()
-    offer("toy.txt", b"words", mirrors=("gone/", "away/"))
-    with pytest.raises(CourseError) as caught:
-        fetch("toy")
-    text = str(caught.value)
-    assert "gone/toy.txt" in text and "away/toy.txt" in text and "http://page" in text
-
-
-def test_an_archive_cannot_write_outside_its_folder(offer, root):
-    offer("toy.zip", zipped(**{"../../evil.txt": b"x"}))
-    fetch("toy")
-    assert not (root.parent / "evil.txt").exists() and not (root / "evil.txt").exists()
-
-
 def test_fetch_by_hand_says_what_to_put_where(root):
     text = str(fetch("cityscapes"))
     assert "https://www.cityscapes-dataset.com" in text
