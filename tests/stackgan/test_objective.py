@@ -42,7 +42,7 @@ def test_the_divergence_is_that_of_torch_distributions():
     ],
 )
 def test_planted_mistakes_in_the_divergence_are_found(planted):
-    mu, logvar = torch.randn(50, 8), torch.randn(50, 8)
+    mu, logvar = torch.randn(50, 8), torch.randn(50, 8) - 2  # spread otherwise than mu
     expected = kl_divergence(Normal(mu, (logvar / 2).exp()), Normal(0.0, 1.0)).mean()
     assert (planted(mu, logvar) - expected).abs() > 0.05
 
