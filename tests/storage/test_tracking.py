@@ -8,6 +8,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -138,7 +139,7 @@ def test_mlflow_has_every_round_once_in_one_file(followed_run):
 @pytest.mark.browser
 def test_mlflows_page_shows_the_curves(followed_run, tmp_path):
     """The command of the documentation, and a browser that may speak to this machine only."""
-    from tests.browser.conftest import ARGUMENTS, CHROMIUM, is_outside
+    from tests.browser.conftest import CHROMIUM
 
     sync_api = pytest.importorskip("playwright.sync_api")
     if CHROMIUM is None:
@@ -152,16 +153,25 @@ def test_mlflows_page_shows_the_curves(followed_run, tmp_path):
     with open(tmp_path / "log.txt", "wb") as log:
         server = subprocess.Popen([*command, *store], env=quiet, stdout=log, stderr=log)
     try:
-        with sync_api.sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-            page = browser.new_page(viewport={"width": 1300, "height": 900})
-            page.set_default_timeout(180_000)
-            page.route(is_outside, lambda request: request.abort())
-            see_curves(page, f"http://127.0.0.1:{port}", tmp_path / "curves.png")
-            browser.close()
+        # In a thread, since the other browser tests' playwright lives in this one.
+        with ThreadPoolExecutor(1) as thread:
+            address = f"http://127.0.0.1:{port}"
+            thread.submit(open_browser, sync_api, address, tmp_path / "curves.png").result()
     finally:
         server.terminate()
         server.wait(30)
+
+
+def open_browser(sync_api, address: str, picture: Path) -> None:
+    from tests.browser.conftest import ARGUMENTS, CHROMIUM, is_outside
+
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        page = browser.new_page(viewport={"width": 1300, "height": 900})
+        page.set_default_timeout(180_000)
+        page.route(is_outside, lambda request: request.abort())
+        see_curves(page, address, picture)
+        browser.close()
 
 
 def see_curves(page, address: str, picture: Path) -> None:
