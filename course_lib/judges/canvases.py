@@ -91,6 +91,15 @@ def molten(ink: Tensor, others: Tensor) -> Tensor:
     return torch.tanh(6 * (both + 0.1 + 0.4 * torch.rand(len(ink), 1, 1, 1)))
 
 
+def clots(ink: Tensor, others: Tensor) -> Tensor:
+    """Two digits run together into one lump, every hole closed: a generator's first rounds."""
+    both = torch.maximum(ink, others)
+    for _ in range(2):
+        both = F.avg_pool2d(both, 7, stride=1, padding=3)
+    peak = both.amax(dim=(2, 3), keepdim=True)
+    return torch.tanh(12 * (both - peak + 0.15 + 0.3 * torch.rand(len(ink), 1, 1, 1)))
+
+
 def bent(ink: Tensor) -> Tensor:
     """Strokes that wander off."""
     return _warped(ink, 0.45)
@@ -125,7 +134,7 @@ def junk(ink: Tensor, labels: Tensor) -> dict[str, Tensor]:
     """Every kind of spoiled ink by name, each made from all of these digits."""
     others = ink[plain.of_other_classes(labels)]
     alone = {spoil.__name__: spoil(ink) for spoil in (*plain.SPOILERS, bent, holed)}
-    return alone | {mix.__name__: mix(ink, others) for mix in (*plain.MIXERS, molten)}
+    return alone | {mix.__name__: mix(ink, others) for mix in (*plain.MIXERS, molten, clots)}
 
 
 # --- Canvases to study ---

@@ -183,8 +183,11 @@ def test_the_stop_button_of_a_notebook(tmp_path):
 
 
 def played(client, manager, code, interrupts=0):
-    """Runs a cell; interrupts it when it has said that a round has begun. Its reply."""
-    number = client.execute(code)
+    """Runs a cell; interrupts it when it has said that a round has begun. Its reply.
+
+    ``stop_on_error=False``: after a failed cell, a kernel may refuse one that is sent at once.
+    """
+    number = client.execute(code, stop_on_error=False)
     while interrupts:
         message = client.get_iopub_msg(timeout=120)
         content = message["content"]
