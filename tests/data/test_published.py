@@ -11,6 +11,7 @@ from PIL import Image
 from course_lib.data.known import open_data, splits_of
 from course_lib.data.published import EMBEDDINGS
 from course_lib.data.sources import open_source
+from course_lib.data.verbs import prepare
 from course_lib.errors import CourseError
 
 
@@ -85,6 +86,15 @@ def test_embeddings_stay_with_their_pictures_where_some_are_missing(root):
         ("flower 1", 1.0), ("flower 4", 4.0)
     ]  # fmt: skip
     assert data.found[1] == "2 pictures of this split are not here"
+
+
+def test_a_prepared_copy_keeps_the_embeddings(root):
+    pickles(flowers(root), "train", [5, 1])
+    copy = prepare("flowers102", 16, "train")
+    again = open_data("flowers102", "train", size=16)
+    assert again.folder == copy.folder and again[0].image.shape == (3, 16, 16)
+    assert again.batch(torch.arange(2)).embeddings[:, 9, 1023].tolist() == [5.0, 1.0]
+    assert [scene.captions[0] for scene in again] == ["flower 5", "flower 1"]
 
 
 def test_the_fingerprint_knows_the_embeddings(root):

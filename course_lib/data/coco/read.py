@@ -94,7 +94,13 @@ class Coco(OnDisk):
             layout=layout,
             masks=masks,
             label_map=self._label_map(key, (height, width), masks),
+            embeddings=self._embeddings(path),
         )
+
+    def _embeddings(self, picture: Path) -> Tensor | None:
+        """What :func:`write_coco` put beside a picture that came with embeddings."""
+        file = self.folder / "embeddings" / self.split / f"{picture.stem}.npy"
+        return torch.from_numpy(np.load(file, allow_pickle=False)) if file.is_file() else None
 
     def _pick_split(self, split: str | None) -> str:
         splits = coco_splits(self.folder)

@@ -33,7 +33,7 @@ def write_coco(
     """Writes scenes as ``<split>/*.png``, ``annotations/*_<split>.json`` and label maps.
 
     Each JSON lists the pictures that it knows about: ``instances`` those with a layout, ``stuff``
-    those with a label map, ``captions`` those with captions, and ``image_info`` all of them.
+    those with a label map, ``captions`` those with captions or embeddings, and ``image_info`` all.
     :class:`~course_lib.data.coco.Coco` reads the folder back without any loss.
 
     Args:
@@ -68,7 +68,9 @@ class _Writer:
         self.png(self.split, name, scene.image.permute(1, 2, 0))
         image = {"id": number, "file_name": name, "height": height, "width": width}
         self.note("image_info", image, [])
-        if scene.captions:
+        if scene.embeddings is not None:
+            self.embeddings(name, scene.embeddings)
+        if scene.captions or scene.embeddings is not None:
             self.note("captions", image, [{"caption": caption} for caption in scene.captions])
         if scene.layout is not None:
             self.note("instances", image, self.objects(scene))
@@ -86,6 +88,12 @@ class _Writer:
         (self.folder / folder).mkdir(parents=True, exist_ok=True)
         picture = PILImage.fromarray(pixels.as_subclass(Tensor).cpu().numpy())
         picture.save(self.folder / folder / name)
+
+    def embeddings(self, name: str, told: Tensor) -> None:
+        """Not in COCO's format: a NumPy file for each picture, read back where it lies."""
+        (self.folder / "embeddings" / self.split).mkdir(parents=True, exist_ok=True)
+        file = self.folder / "embeddings" / self.split / name
+        np.save(file.with_suffix(".npy"), told.cpu().numpy(), allow_pickle=False)
 
     def table(self) -> ClassTable:
         if self.classes is None:
