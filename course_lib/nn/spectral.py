@@ -7,6 +7,7 @@ networks were trained with ``v`` before ``u``, one step whenever the layer runs 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypeVar
 
 import torch
@@ -14,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-__all__ = ["SpectralNorm", "renamed_spectral", "spectral_norm"]
+__all__ = ["SpectralNorm", "our_names", "spectral_norm"]
 
 Layer = TypeVar("Layer", bound=nn.Module)
 
@@ -60,8 +61,12 @@ def spectral_norm(layer: Layer, eps: float = 1e-12) -> Layer:
     return layer
 
 
-def renamed_spectral(name: str) -> str:
-    """Our name for a tensor of a released file: ``weight_orig``, ``weight_u``, ``weight_v``."""
-    layer, _, last = name.rpartition(".")
+def our_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A released file's tensors, ``weight_orig``, ``weight_u`` and ``weight_v`` under our names."""
     inner = {"weight_orig": "original", "weight_u": "0.u", "weight_v": "0.v"}
-    return f"{layer}.parametrizations.weight.{inner[last]}" if last in inner else name
+    found = {}
+    for name, value in weights.items():
+        layer, _, last = name.rpartition(".")
+        ours = f"{layer}.parametrizations.weight.{inner[last]}" if last in inner else name
+        found[ours] = value
+    return found
