@@ -8,7 +8,6 @@ sentence's embedding ``phi(t)``. Whoever reads letters can be asked any sentence
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -17,9 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from course_lib.errors import CourseError
 from course_lib.storage.checkpoint import read_checkpoint
-from course_lib.text.vocabulary import Vocabulary
+from course_lib.text.vocabulary import Vocabulary, packed, unpacked
 
 __all__ = ["ALPHABET", "EMBEDDING", "LENGTH", "CharCnnRnn", "TextEncoder", "letters"]
 
@@ -96,25 +94,15 @@ class TextEncoder(nn.Module):
     # Words and widths travel with the weights, as a tensor of bytes, in every checkpoint.
 
     def get_extra_state(self) -> Tensor:
-        told = {
-            "words": self.vocabulary.words,
-            "swaps": self.vocabulary.swaps,
-            "digest": self.vocabulary.digest,
-            "widths": self.widths,
-        }
-        return torch.tensor(list(json.dumps(told).encode()), dtype=torch.uint8)
+        return packed(self.vocabulary, widths=self.widths)
 
     def set_extra_state(self, state: Tensor) -> None:
-        told = json.loads(bytes(state.tolist()))
-        swaps = {word: tuple(others) for word, others in told["swaps"].items()}
-        self.vocabulary = Vocabulary(told["words"], swaps)
-        if self.vocabulary.digest != told["digest"]:
-            raise CourseError("the encoder's vocabulary is not the one it learnt from")
+        self.vocabulary, _ = unpacked(state)
 
     @classmethod
     def from_weights(cls, weights: Mapping[str, Tensor]) -> TextEncoder:
         """The encoder from its ``state_dict``, ready to read."""
-        told = json.loads(bytes(weights["_extra_state"].tolist()))
+        _, told = unpacked(weights["_extra_state"])
         encoder = cls(widths=tuple(told["widths"]))
         encoder.load_state_dict(dict(weights))
         return encoder.eval().requires_grad_(False)

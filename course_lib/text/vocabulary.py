@@ -11,8 +11,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
+from typing import Any
 
-__all__ = ["Vocabulary", "swapped", "words_of"]
+import torch
+from torch import Tensor
+
+from course_lib.errors import CourseError
+
+__all__ = ["Vocabulary", "packed", "swapped", "unpacked", "words_of"]
 
 WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")  # letters and digits of any language
 VOWELS = "aeiou"
@@ -55,6 +61,27 @@ class Vocabulary:
     def digest(self) -> str:
         """SHA-256 over all words and exchanges."""
         return hashlib.sha256(json.dumps([self.words, self.swaps]).encode()).hexdigest()
+
+
+def packed(vocabulary: Vocabulary, **more: Any) -> Tensor:
+    """Words, exchanges, and whatever else is JSON, as bytes: how they travel with weights."""
+    told = {
+        "words": vocabulary.words,
+        "swaps": vocabulary.swaps,
+        "digest": vocabulary.digest,
+        **more,
+    }
+    return torch.tensor(list(json.dumps(told).encode()), dtype=torch.uint8)
+
+
+def unpacked(state: Tensor) -> tuple[Vocabulary, dict[str, Any]]:
+    """What :func:`packed` made bytes of."""
+    told = json.loads(bytes(state.tolist()))
+    swaps = {word: tuple(others) for word, others in told["swaps"].items()}
+    vocabulary = Vocabulary(told["words"], swaps)
+    if vocabulary.digest != told["digest"]:
+        raise CourseError("the encoder's vocabulary is not the one it learnt from")
+    return vocabulary, told
 
 
 def exchanges(captions: Sequence[Sequence[str]]) -> dict[str, tuple[str, ...]]:

@@ -1,0 +1,1 @@
+"""DAMSM: which words go with which regions of a picture; it is learnt before OP-GAN is."""

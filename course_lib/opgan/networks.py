@@ -1,0 +1,474 @@
+"""OP-GAN's generator and discriminators: a global pathway, and an object pathway at each stage.
+
+Hinz, Heinrich, Wermter: Semantic Object Accuracy for Generative Text-to-Image Synthesis, TPAMI
+2020 (arXiv:1910.13321), section 3, on AttnGAN (Xu et al., CVPR 2018, arXiv:1711.10485). Stage 1
+paints from caption, noise and layout; every further stage reads the words once more and doubles
+the side. At each stage, each object is painted by itself on a small square, laid into its box, and
+joined to what the global pathway has painted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.utils.parametrizations import spectral_norm
+
+from course_lib.nn.upsample import as_one, pays
+from course_lib.opgan.objects import Objects, lay, merge
+
+__all__ = [
+    "Discriminator",
+    "Generator",
+    "Painted",
+    "Sizes",
+    "WordAttention",
+    "discriminators",
+    "per_object",
+]
+
+SQUARE = 16  # side of the canvas on which stage 1 lays its objects
+Norm = Literal["batch", "spectral"]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The generator's sizes; the authors' names stand behind."""
+
+    width: int = 48  # channels of a stage's map, GEN_FEAT_DIM
+    text: int = 256  # length of a word's and of a sentence's code, EMBEDDING_DIM
+    code: int = 100  # length of the caption's code c, TEXT_CONDITION_DIM
+    noise: int = 100  # length of the noise z, GLOBAL_Z_DIM
+    local_noise: int = 32  # of the noise that an image's objects share, LOCAL_Z_DIM
+    label: int = 100  # length of an object's code in stage 1, INIT_LABEL_DIM
+    next_label: int = 128  # and in later stages, NEXT_LABEL_DIM
+    classes: int = 81  # of things, and one for "no object", CLASSES_NUM
+    residuals: int = 3  # residual blocks of a later stage, RESIDUAL_NUM
+    base: int = 64  # side of stage 1's picture in pixels, BASE_SIZE
+    stages: int = 3  # BRANCH_NUM
+
+
+class Painted(NamedTuple):
+    """What the generator paints, and how it came about."""
+
+    pictures: list[Tensor]  # of each stage, [B, 3, s, s] in [-1, 1]
+    attention: list[Tensor]  # of each later stage, [B, T, s, s]: how much each word is heard there
+    mu: Tensor  # mean and log variance of the caption's code, [B, code]
+    logvar: Tensor
+    objects: list[Tensor]  # of each stage, the objects' canvas
+
+
+# --- Blocks ---
+
+
+class UpConv(nn.Conv2d):
+    """Twice the side by repetition, then a 3 x 3 convolution; in one go where that is faster."""
+
+    def __init__(self, wide: int, narrow: int) -> None:
+        super().__init__(wide, narrow, 3, padding=1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if pays(x):
+            return as_one(self, x)
+        return super().forward(F.interpolate(x, scale_factor=2, mode="nearest"))
+
+
+def glu() -> nn.GLU:
+    """``a * sigmoid(b)``, a and b being the two halves of the channels."""
+    return nn.GLU(dim=1)
+
+
+def up_block(wide: int, narrow: int) -> nn.Sequential:
+    """``[B, wide, s, s]`` -> ``[B, narrow, 2 s, 2 s]``."""
+    return nn.Sequential(UpConv(wide, 2 * narrow), nn.BatchNorm2d(2 * narrow), glu())
+
+
+def label_net(length: int, out: int) -> nn.Sequential:
+    """An object's class (and what it is told besides) as a code."""
+    return nn.Sequential(nn.Linear(length, out, bias=False), nn.BatchNorm1d(out), nn.ReLU())
+
+
+def conv3x3(wide: int, narrow: int) -> nn.Conv2d:
+    return nn.Conv2d(wide, narrow, 3, padding=1, bias=False)
+
+
+class ResBlock(nn.Module):
+    """``x + F(x)``, F being two 3 x 3 convolutions with a gate between."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.block = nn.Sequential(
+            conv3x3(channels, 2 * channels), nn.BatchNorm2d(2 * channels), glu(),
+            conv3x3(channels, channels), nn.BatchNorm2d(channels),
+        )  # fmt: skip
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.block(x)
+
+
+def per_object(block: nn.Sequential, x: Tensor, together: bool | None = None) -> Tensor:
+    """``block`` for each object by itself: ``[O, B, ...]`` -> ``[O, B, ...]``.
+
+    In the paper objects come one after the other, so that batch norm takes each object's statistics
+    over the batch. Together, they are one batch of ``O B``, whose norms still do that: the result
+    is the same, running averages included.
+
+    Args:
+        together: None takes what is faster here (``benchmarks/opgan.py`` has the figures).
+    """
+    if together is None:
+        together = x.device.type != "cpu"
+    norms = [layer for layer in block if isinstance(layer, _BatchNorm)]
+    if not together or any(isinstance(norm, nn.SyncBatchNorm) for norm in norms):
+        return torch.stack([block(one) for one in x])
+    count, many = len(x), x.flatten(0, 1)  # [O B, ...]
+    for layer in block:
+        apart = isinstance(layer, _BatchNorm) and layer.training
+        many = norm_each(layer, many, count) if apart else layer(many)
+    return many.unflatten(0, x.shape[:2])
+
+
+def norm_each(norm: _BatchNorm, x: Tensor, count: int) -> Tensor:
+    """Batch norm of ``count`` batches that lie one behind the other, as if one by one."""
+    channels, momentum = norm.num_features, norm.momentum or 0.0
+    apart = x.unflatten(0, (count, -1)).transpose(0, 1).flatten(1, 2)  # [B, O C, ...]
+    mean, var = x.new_zeros(2, count * channels, dtype=norm.running_mean.dtype)
+    gain, bias = norm.weight.repeat(count), norm.bias.repeat(count)
+    normed = F.batch_norm(apart, mean, var, gain, bias, training=True, momentum=1.0, eps=norm.eps)
+    later = torch.arange(count - 1, -1, -1).to(mean)  # updates that come after each object's
+    for running, seen in ((norm.running_mean, mean), (norm.running_var, var)):
+        moved = momentum * (1 - momentum) ** later @ seen.view(count, channels)
+        running.mul_((1 - momentum) ** count).add_(moved)
+    norm.num_batches_tracked += count
+    return normed.unflatten(1, (count, channels)).transpose(0, 1).flatten(0, 1)
+
+
+def each(code: Tensor, count: int) -> Tensor:
+    """The same for each object: ``[B, C]`` -> ``[O, B, C]``."""
+    return code.expand(count, -1, -1)
+
+
+def tiled(codes: Tensor, side: int) -> Tensor:
+    """The same code at every place: ``[..., C]`` -> ``[..., C, side, side]``."""
+    return codes[..., None, None].expand(*codes.shape, side, side)
+
+
+# --- What the generator is told ---
+
+
+class CA(nn.Module):
+    """Conditioning augmentation: ``c = mu + exp(logvar / 2) * epsilon``, behind a gate.
+
+    Shapes: sentence ``[B, text]``, epsilon ``[B, code]`` -> c, mu, logvar, ``[B, code]`` each.
+    """
+
+    def __init__(self, text: int, code: int) -> None:
+        super().__init__()
+        self.fc = nn.Linear(text, 4 * code)
+
+    def forward(self, sentence: Tensor, epsilon: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        mu, logvar = F.glu(self.fc(sentence), dim=1).chunk(2, dim=1)
+        epsilon = torch.randn_like(mu) if epsilon is None else epsilon
+        return mu + torch.exp(logvar / 2) * epsilon, mu, logvar
+
+
+class LayoutEncoder(nn.Module):
+    """What stands where, as a short code: objects' codes lie in their boxes, and are summed.
+
+    Shapes: codes ``[O, B, label]``, poses ``[B, O, 2, 3]`` -> ``[B, 4 (label // 8)]``.
+    """
+
+    def __init__(self, label: int) -> None:
+        super().__init__()
+        half, quarter, eighth = label // 2, label // 4, label // 8
+        self.length = 4 * eighth
+        self.encode = nn.Sequential(
+            nn.Conv2d(label, half, 3, 2, 1, bias=False), nn.LeakyReLU(0.2),
+            nn.Conv2d(half, quarter, 3, 2, 1, bias=False),
+            nn.BatchNorm2d(quarter), nn.LeakyReLU(0.2),
+            nn.Conv2d(quarter, eighth, 3, 2, 1, bias=False),
+            nn.BatchNorm2d(eighth), nn.LeakyReLU(0.2),
+        )  # fmt: skip
+
+    def forward(self, codes: Tensor, poses: Tensor) -> Tensor:
+        canvas = lay(tiled(codes, SQUARE), poses, SQUARE).sum(0)  # [B, label, 16, 16]
+        return self.encode(canvas).flatten(1)  # [B, eighth, 2, 2] -> [B, length]
+
+
+class WordAttention(nn.Module):
+    """At each place, the words that matter there: ``c(x) = sum_t a(x, t) U e(t)``.
+
+    ``a(x, t)`` is the softmax over words of ``h(x) . U e(t)``.
+
+    Args:
+        fault: mix the padding masks of a batch as the authors' program does: place ``q`` of
+            picture ``b`` gets the mask of picture ``(b places + q) mod B``. Released weights were
+            trained so; captions of one length, or a batch of one, know no difference.
+
+    Shapes: map ``[B, width, s, s]``, words ``[B, text, T]``, padding ``[B, T]`` (True for none)
+    -> context ``[B, width, s, s]``, attention ``[B, T, s, s]``.
+    """
+
+    def __init__(self, width: int, text: int, fault: bool = False) -> None:
+        super().__init__()
+        self.fault = fault
+        self.conv_context = nn.Conv2d(text, width, 1, bias=False)
+
+    def forward(
+        self, h: Tensor, words: Tensor, padding: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        heard = self.conv_context(words[..., None])[..., 0]  # [B, width, T]
+        scores = h.flatten(2).mT @ heard  # [B, s s, T]
+        if padding is not None:
+            places = scores.shape[1]
+            rows = padding.repeat(places, 1).view_as(scores) if self.fault else padding[:, None]
+            scores = scores.masked_fill(rows, -torch.inf)
+        attention = scores.softmax(dim=2).mT  # [B, T, s s]
+        side = h.shape[2:]
+        return (heard @ attention).unflatten(2, side), attention.unflatten(2, side)
+
+
+# --- The stages ---
+
+
+class FirstStage(nn.Module):
+    """Caption, noise and layout to the first map, ``[B, width, base, base]``."""
+
+    def __init__(self, sizes: Sizes, together: bool | None) -> None:
+        super().__init__()
+        s, self.together = sizes, together
+        self.bbox_net = LayoutEncoder(s.label)
+        self.wide = s.width * s.base // 4
+        length = s.code + s.noise + self.bbox_net.length
+        features = 2 * self.wide * 4 * 4
+        self.fc = nn.Sequential(
+            nn.Linear(length, features, bias=False), nn.BatchNorm1d(features), glu()
+        )
+        self.label = label_net(s.code + s.classes + s.local_noise, s.label)
+        self.local1 = up_block(s.label, self.wide // 2)
+        self.local2 = up_block(self.wide // 2, self.wide // 4)
+        self.upsample1 = up_block(self.wide, self.wide // 2)
+        self.upsample2 = up_block(self.wide // 2, self.wide // 4)
+        maps = [self.wide // 2 ** (1 + k) for k in range(int(math.log2(s.base // SQUARE)) + 1)]
+        maps[1:] = [channels // 2 for channels in maps[1:]]  # two pathways are joined before
+        self.upsample3, *rest = (up_block(*pair) for pair in zip(maps, maps[1:], strict=False))
+        self.upsample4 = rest[0] if rest else nn.Identity()
+
+    def forward(
+        self, c: Tensor, z: Tensor, local_noise: Tensor, objects: Objects
+    ) -> tuple[Tensor, Tensor]:
+        count = objects.labels.shape[1]
+        told = [each(c, count), objects.labels.transpose(0, 1), each(local_noise, count)]
+        codes = per_object(self.label, torch.cat(told, dim=2), self.together)  # [O, B, label]
+        patches = per_object(self.local1, tiled(codes, 4), self.together)
+        patches = per_object(self.local2, patches, self.together)  # [O, B, wide / 4, 16, 16]
+        canvas = merge(lay(patches, objects.paste, SQUARE))
+        layout = self.bbox_net(codes, objects.paste)
+        x = self.fc(torch.cat([c, z, layout], dim=1)).view(-1, self.wide, 4, 4)
+        x = self.upsample2(self.upsample1(x))  # [B, wide / 4, 16, 16]
+        x = self.upsample3(torch.cat([x, canvas], dim=1))
+        return self.upsample4(x), canvas
+
+
+class NextStage(nn.Module):
+    """Reads the words again, and doubles the side: ``[B, width, s, s]`` -> ``[B, width, 2s, 2s]``.
+
+    Each object is cut out of the map at a quarter of the side, repainted, and pasted back.
+    """
+
+    def __init__(self, sizes: Sizes, together: bool | None, fault: bool) -> None:
+        super().__init__()
+        s, self.together = sizes, together
+        self.att = WordAttention(s.width, s.text, fault)
+        self.residual = nn.Sequential(*(ResBlock(2 * s.width) for _ in range(s.residuals)))
+        self.label = label_net(s.code + s.classes, s.next_label)
+        self.local1 = up_block(s.width + s.next_label, 2 * s.width)
+        self.local2 = up_block(2 * s.width, s.width)
+        self.upsample = up_block(3 * s.width, s.width)
+
+    def forward(
+        self, h: Tensor, c: Tensor, words: Tensor, padding: Tensor | None, objects: Objects
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        context, attention = self.att(h, words, padding)
+        x = self.residual(torch.cat([h, context], dim=1))  # [B, 2 width, s, s]
+        side, count = h.shape[-1], objects.labels.shape[1]
+        told = torch.cat([each(c, count), objects.labels.transpose(0, 1)], dim=2)
+        codes = per_object(self.label, told, self.together)  # [O, B, next_label]
+        seen = lay(h.expand(count, *h.shape), objects.crop, side // 4)  # [O, B, width, s/4, s/4]
+        patches = torch.cat([seen, tiled(codes, side // 4)], dim=2)
+        patches = per_object(self.local1, patches, self.together)
+        patches = per_object(self.local2, patches, self.together)  # [O, B, width, s, s]
+        canvas = merge(lay(patches, objects.paste, side))
+        return self.upsample(torch.cat([x, canvas], dim=1)), attention, canvas
+
+
+class ToPicture(nn.Module):
+    """``[B, width, s, s]`` -> ``[B, 3, s, s]`` in [-1, 1]."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.img = nn.Sequential(conv3x3(width, 3), nn.Tanh())
+
+    def forward(self, h: Tensor) -> Tensor:
+        return self.img(h)
+
+
+class Generator(nn.Module):
+    """All stages. Parts are called as in the authors' files: ``h_net1``, ``img_net1``, ...
+
+    Args:
+        sizes: see :class:`Sizes`.
+        together: see :func:`per_object`.
+        fault: see :class:`WordAttention`.
+
+    Shapes: sentence ``[B, text]``, words ``[B, text, T]``, padding ``[B, T]`` (True where there is
+    no word), z ``[B, noise]``, local_noise ``[B, local_noise]``, epsilon ``[B, code]`` ->
+    :class:`Painted`.
+    """
+
+    def __init__(
+        self, sizes: Sizes | None = None, *, together: bool | None = None, fault: bool = False
+    ) -> None:
+        super().__init__()
+        self.sizes = s = sizes or Sizes()
+        self.ca_net = CA(s.text, s.code)
+        self.h_net1 = FirstStage(s, together)
+        self.img_net1 = ToPicture(s.width)
+        for number in range(2, s.stages + 1):
+            self.add_module(f"h_net{number}", NextStage(s, together, fault))
+            self.add_module(f"img_net{number}", ToPicture(s.width))
+        self.apply(initialise)
+
+    def forward(
+        self,
+        sentence: Tensor,
+        words: Tensor,
+        padding: Tensor | None,
+        z: Tensor,
+        local_noise: Tensor,
+        objects: Objects,
+        epsilon: Tensor | None = None,
+    ) -> Painted:
+        c, mu, logvar = self.ca_net(sentence, epsilon)
+        h, canvas = self.h_net1(c, z, local_noise, objects)
+        pictures, attention, canvases = [self.img_net1(h)], [], [canvas]
+        for number in range(2, self.sizes.stages + 1):
+            stage, to_picture = getattr(self, f"h_net{number}"), getattr(self, f"img_net{number}")
+            h, heard, canvas = stage(h, c, words, padding, objects)
+            pictures.append(to_picture(h))
+            attention.append(heard)
+            canvases.append(canvas)
+        return Painted(pictures, attention, mu, logvar, canvases)
+
+
+# --- The discriminators ---
+
+
+def down(
+    wide: int, narrow: int, norm: Norm, *, kernel: int = 4, stride: int = 2, normed: bool = True
+) -> list[nn.Module]:
+    """A convolution, normalised, with a leaky ReLU.
+
+    Spectral norm divides the kernel by its largest singular value, and needs no batch; so there is
+    a bias, and no batch norm.
+    """
+    conv = nn.Conv2d(wide, narrow, kernel, stride, 1, bias=norm == "spectral")
+    leaky = nn.LeakyReLU(0.2)
+    if norm == "spectral":
+        nn.init.orthogonal_(conv.weight)
+        return [spectral_norm(conv), leaky]
+    return [conv, nn.BatchNorm2d(narrow), leaky] if normed else [conv, leaky]
+
+
+class Head(nn.Module):
+    """One answer: is the picture real; and, with a sentence, does it fit the sentence?
+
+    Shapes: what was seen ``[B, C, 4, 4]``, sentence ``[B, text]`` -> logits ``[B]``.
+    """
+
+    def __init__(self, channels: int, text: int, norm: Norm) -> None:
+        super().__init__()
+        joint = down(channels + text, channels, norm, kernel=3, stride=1) if text else []
+        self.joint = nn.Sequential(*joint)
+        self.to_logit = nn.Conv2d(channels, 1, 4, stride=4)
+
+    def forward(self, seen: Tensor, sentence: Tensor | None = None) -> Tensor:
+        if sentence is not None:
+            seen = torch.cat([seen, tiled(sentence, seen.shape[-1])], dim=1)
+        return self.to_logit(self.joint(seen)).flatten()
+
+
+class Discriminator(nn.Module):
+    """Looks at a picture as a whole and at what stands in each box, and answers twice.
+
+    Args:
+        side: of the picture in pixels, a power of two from 32.
+        width: channels of the first map, DISC_FEAT_DIM.
+        text, classes: as in :class:`Sizes`.
+        norm: batch norm as published, or spectral norm, which small batches do not disturb.
+        together: see :func:`per_object`.
+
+    Shapes: picture ``[B, 3, side, side]`` -> what was seen, ``[B, 8 width, 4, 4]``, for the heads.
+    """
+
+    def __init__(
+        self,
+        side: int,
+        width: int = 96,
+        text: int = 256,
+        classes: int = 81,
+        norm: Norm = "batch",
+        together: bool | None = None,
+    ) -> None:
+        super().__init__()
+        d, self.square, self.together = width, max(side // 4, SQUARE), together
+        # 32 pixels, which the authors have not, are halved once less.
+        second = {"kernel": 4, "stride": 2} if side > 32 else {"kernel": 3, "stride": 1}
+        self.encode = nn.Sequential(
+            *down(3, d, norm, normed=False), *down(d, 2 * d, norm, **second)
+        )
+        crops = [3 + classes, 2 * d] if side <= 64 else [3 + classes, d, 2 * d]
+        looks = [down(a, b, norm, stride=1) for a, b in zip(crops, crops[1:], strict=False)]
+        self.local = nn.Sequential(*(layer for look in looks for layer in look))
+        self.final = nn.Sequential(*down(4 * d, 4 * d, norm), *down(4 * d, 8 * d, norm))
+        wide = [8 * d * 2**k for k in range(int(math.log2(max(side, 64))) - 5)]
+        ups = [down(a, b, norm) for a, b in zip(wide, wide[1:], strict=False)]
+        backs = [down(b, a, norm, kernel=3, stride=1) for a, b in zip(wide, wide[1:], strict=False)]
+        self.deepen = nn.Sequential(*(nn.Sequential(*block) for block in ups + backs[::-1]))
+        self.conditional, self.unconditional = Head(8 * d, text, norm), Head(8 * d, 0, norm)
+        self.apply(initialise)
+
+    def forward(self, picture: Tensor, objects: Objects) -> Tensor:
+        x = self.encode(picture)  # [B, 2 width, side / 4, side / 4]
+        count = objects.labels.shape[1]
+        crops = lay(picture.expand(count, *picture.shape), objects.crop, self.square)
+        named = tiled(objects.labels.transpose(0, 1), self.square)
+        seen = per_object(self.local, torch.cat([crops, named], dim=2), self.together)
+        canvas = merge(lay(seen, objects.paste, self.square))  # [B, 2 width, side / 4, side / 4]
+        return self.deepen(self.final(torch.cat([x, canvas], dim=1)))
+
+
+def discriminators(
+    sides: Sequence[int], width: int, sizes: Sizes, norm: Norm, together: bool | None
+) -> nn.ModuleList:
+    """One for each stage's pictures."""
+    return nn.ModuleList(
+        Discriminator(side, width, sizes.text, sizes.classes, norm, together) for side in sides
+    )
+
+
+def initialise(module: nn.Module) -> None:
+    """Orthogonal weights; batch norm's gain from N(1, 0.02)."""
+    if isinstance(module, (nn.Conv2d, nn.Linear)) and not hasattr(module, "parametrizations"):
+        nn.init.orthogonal_(module.weight)
+        if isinstance(module, nn.Linear) and module.bias is not None:
+            nn.init.zeros_(module.bias)
+    elif isinstance(module, _BatchNorm):
+        nn.init.normal_(module.weight, 1.0, 0.02)
+        nn.init.zeros_(module.bias)

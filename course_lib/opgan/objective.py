@@ -1,0 +1,329 @@
+"""OP-GAN's game: each stage's discriminator looks at whole pictures, captions, and boxes.
+
+Hinz, Heinrich, Wermter 2020, section 3.4, on AttnGAN's game. Each discriminator must take real
+pictures for real and fakes for fake, alone and with their captions; a real picture with another's
+caption is wrong, and so is a fake whose objects do not stand in the boxes that it is told of. The
+generator must convince all of them, and DAMSM must find its words in the last picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from course_lib.errors import CourseError, Problems
+from course_lib.objective import Objective, Player, Step, TrainConfig, check_adam, draw
+from course_lib.opgan.damsm.losses import Gammas, damsm_loss
+from course_lib.opgan.damsm.objective import load_damsm
+from course_lib.opgan.networks import Discriminator, Generator, Norm, Painted, Sizes, discriminators
+from course_lib.opgan.objects import Objects
+from course_lib.painter import noise
+from course_lib.scene import ClassTable, SceneBatch, Source
+from course_lib.text.objective import captions_of, pick
+from course_lib.text.recurrent import Heard
+
+__all__ = [
+    "OPGANConfig",
+    "OPGANObjective",
+    "convinced",
+    "discriminator_loss",
+    "generator_of",
+    "kl_to_normal",
+    "objects_of",
+    "things",
+]
+
+
+@dataclass(frozen=True)
+class OPGANConfig(TrainConfig):
+    """The defaults are those of the authors' program for COCO.
+
+    But for the batches: theirs have 12 to 32 pictures, as many as their GPUs held of pictures with
+    so many objects.
+    """
+
+    data: str = "coco"  # scenes with captions and boxes
+    size: int = 256  # side of the last picture in pixels
+    stages: int = 3  # each doubles the side; the first paints at least 32 pixels
+    rounds: int = 413_915  # 120 epochs of 82,783 pictures
+    batch_size: int = 24  # scenes a round
+    max_objects: int = 10  # of a scene that are painted by themselves, the largest
+    pathway: bool = True  # the object pathways; without them layouts are not heard
+    together: Literal["auto", "loop", "batch"] = "auto"  # objects in turn, or as one batch: equal
+    damsm: str = "shipped"  # who reads: shipped, a run of `train damsm`, AttnGAN's files' folder
+    words: int = 12  # that are read of a caption
+    z_dim: int = 100  # length of the noise
+    local_noise: int = 32  # length of the noise that a picture's objects share
+    code: int = 100  # length of a caption's code
+    label: int = 100  # length of an object's code in the first stage
+    next_label: int = 128  # length of an object's code in later stages
+    classes: int = 81  # things that can be asked for, and "none"
+    residuals: int = 3  # residual blocks of a later stage
+    width: int = 48  # channels of a stage's map
+    width_d: int = 96  # channels of a discriminator's first map
+    norm_d: Norm = "batch"  # or spectral, which small batches do not disturb
+    fault: bool = False  # mix the padding masks of a batch, as the authors' program does
+    misplaced: Literal["fake", "real", "none"] = "fake"  # pictures shown with others' boxes
+    damsm_weight: float = 50.0  # of DAMSM's loss, lambda
+    gammas: tuple[float, float, float] = (4.0, 5.0, 10.0)  # its sharpness: regions, words, batch
+    kl: float = 1.0  # weight of the codes' divergence from the normal distribution
+    lr_g: float = 2e-4  # Adam's step sizes
+    lr_d: float = 2e-4
+    betas: tuple[float, float] = (0.5, 0.999)  # Adam's memory
+
+    @property
+    def sides(self) -> list[int]:
+        """Sides of the stages' pictures in pixels."""
+        return [self.size >> left for left in reversed(range(self.stages))]
+
+    def check(self, problems: Problems) -> None:
+        super().check(problems)
+        for name in NUMBERS:
+            value = getattr(self, name)
+            whole = isinstance(value, int) and value >= 1
+            problems.check(whole, f"{name} is {value}, it must be a whole number of at least 1")
+        if not problems.found:
+            base = self.sides[0]
+            problems.check(
+                self.size & (self.size - 1) == 0 and base in (32, 64),
+                f"size is {self.size} in {self.stages} stages, the first must have 32 or 64 pixels",
+                "size=256 stages=3, size=64 stages=1 or 2",
+            )
+            problems.check(
+                self.label >= 8 and self.width % 2 == 0, "label is 8 at least, width even"
+            )
+        for name, known in CHOICES.items():
+            value = getattr(self, name)
+            problems.check(value in known, f"{name} is {value!r}: {', '.join(known)}")
+        problems.check(self.batch_size >= 2, "batch_size is 1; wrong captions need 2 scenes")
+        for name in ("damsm_weight", "kl"):
+            value = getattr(self, name)
+            problems.check(value >= 0, f"{name} is {value}, it must not be negative")
+        sharp = len(self.gammas) == 3 and all(gamma > 0 for gamma in self.gammas)
+        problems.check(sharp, f"gammas are {self.gammas}, three numbers above 0 are needed")
+        check_adam(problems, "lr_g", self.lr_g, self.betas)
+        check_adam(problems, "lr_d", self.lr_d, self.betas)
+
+
+NUMBERS = (
+    *("size", "stages", "max_objects", "words", "z_dim", "local_noise", "code", "label"),
+    *("next_label", "classes", "residuals", "width", "width_d"),
+)
+CHOICES = {
+    "together": ("auto", "loop", "batch"),
+    "norm_d": ("batch", "spectral"),
+    "misplaced": ("fake", "real", "none"),
+}
+
+
+# --- The losses ---
+
+
+def discriminator_loss(
+    d: Discriminator,
+    real: Tensor,
+    fake: Tensor,
+    sentence: Tensor,
+    objects: Objects,
+    misplaced: Literal["fake", "real", "none"] = "fake",
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Mean of two answers that shall be yes, and mean of five (or three) that shall be no.
+
+    Yes: a real picture, alone and with its caption. No: a fake, alone and with its caption; a real
+    picture with another's caption; and, alone and with its caption, a picture that is shown with
+    the boxes of another.
+
+    Args:
+        misplaced: which picture that is: in the authors' program a fake.
+
+    Returns:
+        The loss, and how D answered: ``real``, ``fake``, mean logits of all that it said of them,
+        ``accuracy``, how often the real picture of a pair scored higher.
+    """
+    fake = fake.detach()
+    seen, made = d(real, objects), d(fake, objects)
+    askew = None
+    if misplaced != "none":
+        askew = d(fake if misplaced == "fake" else real, objects.misplaced())
+    fits, forged = d.conditional(seen, sentence), d.conditional(made, sentence)
+    no = [forged, d.conditional(seen[:-1], sentence[1:])]
+    no += [] if askew is None else [d.conditional(askew, sentence)]
+    alone, forged_alone = d.unconditional(seen), d.unconditional(made)
+    no += [forged_alone] + ([] if askew is None else [d.unconditional(askew)])
+    yes = (F.softplus(-fits).mean() + F.softplus(-alone).mean()) / 2
+    loss = yes + torch.stack([F.softplus(logits).mean() for logits in no]).mean()
+    right, wrong = fits + alone, forged + forged_alone
+    figures = {"real": right.mean() / 2, "fake": wrong.mean() / 2}
+    return loss, figures | {"accuracy": (right > wrong).float().mean()}
+
+
+def convinced(d: Discriminator, fake: Tensor, sentence: Tensor, objects: Objects) -> Tensor:
+    """``-log D(G) - log D(G, t)``."""
+    made = d(fake, objects)
+    answers = d.conditional(made, sentence), d.unconditional(made)
+    return F.softplus(-answers[0]).mean() + F.softplus(-answers[1]).mean()
+
+
+def kl_to_normal(mu: Tensor, logvar: Tensor) -> Tensor:
+    """``KL(N(mu, exp(logvar)) || N(0, 1))``, the mean over all numbers of a code."""
+    return (mu.square() + logvar.exp() - logvar - 1).mean() / 2
+
+
+# --- What the networks are given ---
+
+
+def generator_of(config: OPGANConfig, text: int) -> Generator:
+    """The generator; ``text`` is the length of a word's code."""
+    sizes = Sizes(
+        width=config.width,
+        text=text,
+        code=config.code,
+        noise=config.z_dim,
+        local_noise=config.local_noise,
+        label=config.label,
+        next_label=config.next_label,
+        classes=config.classes,
+        residuals=config.residuals,
+        base=config.sides[0],
+        stages=config.stages,
+    )
+    return Generator(sizes, together=_together(config), fault=config.fault)
+
+
+def _together(config: OPGANConfig) -> bool | None:
+    return {"auto": None, "loop": False, "batch": True}[config.together]
+
+
+def things(classes: ClassTable) -> dict[int, int]:
+    """The places of a table's things in the networks' one-hot classes, by their ids."""
+    return {classes.id(name): place for place, name in enumerate(classes.things)}
+
+
+def objects_of(scenes: SceneBatch, config: OPGANConfig) -> Objects:
+    """The scenes' largest things and their boxes.
+
+    Raises:
+        CourseError: scenes without boxes, or with another number of things.
+    """
+    boxes, ids, present, table = scenes.boxes, scenes.objects, scenes.present, scenes.classes
+    if boxes is None or ids is None or present is None or table is None:
+        raise CourseError("these scenes have no boxes", where="data", fix="data=storybook, coco")
+    if len(table.things) + 1 != config.classes:
+        raise CourseError(
+            f"these scenes have {len(table.things)} kinds of things, classes is {config.classes}",
+            where="classes",
+            fix=f"classes={len(table.things) + 1}",
+        )
+    places = torch.full((len(table) + 1,), -1)
+    for id, place in things(table).items():
+        places[id] = place
+    known = places.to(ids.device)[ids]
+    there = present & (known >= 0)
+    found = Objects.padded(boxes, known, there, config.classes, config.max_objects)
+    return found if config.pathway else found.none()
+
+
+def pyramid(pictures: Tensor, sides: Sequence[int]) -> list[Tensor]:
+    """The same pictures at each stage's side, by the means of their pixels."""
+    return [F.interpolate(pictures, size=(side, side), mode="area") for side in sides]
+
+
+# --- The game ---
+
+
+class OPGANObjective(Objective):
+    """One round: all discriminators on this batch, then the generator against all of them."""
+
+    kind = "opgan"
+
+    config: OPGANConfig
+
+    def __init__(self, config: OPGANConfig) -> None:
+        super().__init__(config)
+        self.damsm, self.gammas = load_damsm(config.damsm), Gammas(*config.gammas)
+        self.frozen = {"damsm": self.damsm}
+        text = 2 * self.damsm.text.rnn.hidden_size
+        self.generator = generator_of(config, text)
+        self.discriminators = discriminators(
+            config.sides, config.width_d, self.generator.sizes, config.norm_d, _together(config)
+        )
+        for network in (self.generator, self.discriminators):
+            network.to(memory_format=torch.channels_last)  # the faster order for convolutions
+        self.players = {
+            "D": Player(self.discriminators, config.lr_d, config.betas),
+            "G": Player(self.generator, config.lr_g, config.betas, averaged=True),
+        }
+        self.shown: SceneBatch | None = None  # what previews paint
+
+    def prepare(self, source: Source) -> None:
+        self.shown = source.batch(torch.arange(min(8, len(source))))
+        captions_of(self.shown), objects_of(self.shown, self.config)  # said before the first round
+
+    def tables(self) -> Mapping[str, Any]:
+        shown = self.shown
+        return {"classes": shown.classes.to_json()} if shown and shown.classes else {}
+
+    def round(self, scenes: SceneBatch, step: Step) -> None:
+        heard = self.hear(pick(captions_of(scenes)))
+        objects = objects_of(scenes, self.config)
+        painted = self.paint(self.generator, heard, objects)
+        judges = cast(list[Discriminator], list(self.discriminators))
+        real = pyramid(scenes.images, self.config.sides)
+
+        losses, figures = [], []
+        for d, truth, fake in zip(judges, real, painted.pictures, strict=True):
+            loss, figure = discriminator_loss(
+                d, truth, fake, heard.sentence, objects, self.config.misplaced
+            )
+            losses.append(loss)
+            figures.append(figure)
+        means = {name: torch.stack([f[name] for f in figures]).mean() for name in figures[0]}
+        step("D", torch.stack(losses).sum(), **means)
+
+        pairs = zip(judges, painted.pictures, strict=True)
+        adversarial = sum(convinced(d, fake, heard.sentence, objects) for d, fake in pairs)
+        seen = self.damsm.image(painted.pictures[-1])
+        matched = damsm_loss(*seen, heard, self.gammas)
+        divergence = kl_to_normal(painted.mu, painted.logvar)
+        loss = adversarial + self.config.damsm_weight * matched + self.config.kl * divergence
+        step("G", loss, damsm=matched, kl=divergence)
+
+    @torch.no_grad()
+    def hear(self, captions: list[str]) -> Heard:
+        """The captions' codes, from frozen encoders."""
+        return self.damsm.text.eval().read(captions, self.config.words)
+
+    def paint(self, generator: nn.Module, heard: Heard, objects: Objects) -> Painted:
+        """New pictures."""
+        count, device = len(heard.sentence), heard.sentence.device
+        lengths = self.config.z_dim, self.config.local_noise, self.config.code
+        drawn = draw(torch.randn, count, sum(lengths)).to(device)
+        z, local_noise, epsilon = drawn.split(lengths, dim=1)
+        painted: Painted = generator(
+            heard.sentence, heard.words, heard.padding, z, local_noise, objects, epsilon
+        )
+        return painted
+
+    @torch.no_grad()
+    def preview(self, players: Mapping[str, nn.Module]) -> Tensor:
+        """For each of eight scenes a row of four pictures: its first caption, its boxes."""
+        if self.shown is None:
+            return torch.zeros(1, 3, self.config.size, self.config.size)
+        device = next(players["G"].parameters()).device
+        heard = self.hear([several[0] for several in captions_of(self.shown)])
+        objects = objects_of(self.shown.to(device), self.config)
+        rows = [
+            players["G"](heard.sentence, heard.words, heard.padding, *some, objects).pictures[-1]
+            for some in self._noises(len(heard.sentence), device)
+        ]
+        return torch.stack(rows, dim=1).flatten(0, 1)  # [8, 4, 3, H, W] -> [32, 3, H, W]
+
+    def _noises(self, count: int, device: torch.device) -> list[tuple[Tensor, Tensor]]:
+        lengths = self.config.z_dim, self.config.local_noise
+        drawn = [noise(seed, count, sum(lengths)).to(device) for seed in range(4)]
+        return [cast(tuple[Tensor, Tensor], some.split(lengths, dim=1)) for some in drawn]
