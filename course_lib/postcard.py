@@ -41,7 +41,8 @@ class Postcard:
         painter: its kind, ``dcgan``.
         weights: :func:`weights_digest` of the painter; empty for a painter without weights.
         seed: what ``generate`` was given as ``seed``,
-        inputs: and its other arguments, as plain JSON values; a tensor is a list of numbers.
+        inputs: and its other arguments, as plain JSON values; a tensor is a list of numbers, and
+            a number that names something, as in ``swap={1: 8}``, a text.
         course: the version of the course.
     """
 
@@ -54,8 +55,7 @@ class Postcard:
     @classmethod
     def of(cls, painter: Painter, *, seed: int, **inputs: Any) -> Postcard:
         """The postcard of ``painter.generate(seed=seed, **inputs)``."""
-        plain = {n: v.tolist() if isinstance(v, Tensor) else v for n, v in inputs.items()}
-        return cls(painter.kind, weights_digest(painter), check_seed(seed), plain)
+        return cls(painter.kind, weights_digest(painter), check_seed(seed), _as_plain(inputs))
 
     def to_json(self) -> str:
         """One line of ASCII.
@@ -111,9 +111,8 @@ class Postcard:
                 where="postcard",
                 fix="hand over the painter it came from: repaint(course_lib.load(…its file…))",
             )
-        inputs = {name: _as_tensor(value) for name, value in self.inputs.items()}
         try:
-            return painter.generate(seed=self.seed, **inputs)
+            return painter.generate(seed=self.seed, **_as_tensors(self.inputs))
         except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
             raise CourseError(
                 f"{self.painter} cannot paint from these inputs ({error})",
@@ -203,8 +202,22 @@ def _parse(text: str) -> dict[str, Any]:
     return dict(values)
 
 
-def _as_tensor(value: Any) -> Any:
-    """Lists of numbers, however deep, are tensors; anything else stays what it is."""
+def _as_plain(value: Any) -> Any:
+    """Tensors as lists, names as texts: what :func:`_as_tensors` takes back."""
+    if isinstance(value, Mapping):
+        return {str(name): _as_plain(inner) for name, inner in value.items()}
+    return value.tolist() if isinstance(value, Tensor) else value
+
+
+def _as_tensors(value: Any) -> Any:
+    """Lists of numbers, however deep, are tensors; a text of digits that names something is a
+    number; anything else stays what it is.
+    """
+    if isinstance(value, Mapping):
+        return {
+            int(name) if name.isdecimal() else name: _as_tensors(inner)
+            for name, inner in value.items()
+        }
     try:
         return torch.tensor(value) if isinstance(value, list) else value
     except (TypeError, ValueError):

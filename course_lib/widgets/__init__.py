@@ -2,9 +2,14 @@
 
 from course_lib.widgets.caption import caption_panel
 from course_lib.widgets.guard import need
+from course_lib.widgets.layers import layers_panel
 from course_lib.widgets.noise import noise_panel
 from course_lib.widgets.panel import Panel
 from course_lib.widgets.quiz import your_turn
+from course_lib.widgets.spade import spade_panel
 from course_lib.widgets.storybook import storybook_panel
 
-__all__ = ["Panel", "caption_panel", "need", "noise_panel", "storybook_panel", "your_turn"]
+__all__ = [
+    "Panel", "caption_panel", "layers_panel", "need", "noise_panel", "spade_panel",
+    "storybook_panel", "your_turn",
+]  # fmt: skip

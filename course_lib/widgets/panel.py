@@ -41,6 +41,7 @@ class Panel:
         controls: ipywidgets by name, or anywidgets with a trait ``value``, in the order in which
             they are shown. One without a description is described by its name.
         postcard: takes the same values, returns the postcard of that picture.
+        buttons: what a click does, by the words on the button.
 
     Attributes:
         picture, caption: the last ones that could be drawn.
@@ -56,9 +57,10 @@ class Panel:
         draw: Callable[..., tuple[Picture, str]],
         controls: Mapping[str, Any],
         postcard: Callable[..., Postcard] | None = None,
+        buttons: Mapping[str, Callable[[], object]] | None = None,
     ) -> None:
         self.title, self.controls = title, dict(controls)
-        self._draw, self._postcard = draw, postcard
+        self._draw, self._postcard, self._buttons = draw, postcard, dict(buttons or {})
         self._drawn: dict[str, Any] = {}  # the state that the picture shows
         self._is_being_set = False
         self.view = self._arrange()
@@ -112,9 +114,14 @@ class Panel:
         )
         return f"{self.title}: {self.caption} ({values})"
 
+    def shown(self) -> PILImage.Image:
+        """The picture as the panel shows it."""
+        return enlarged(self.picture.pil())
+
     def still(self) -> PILImage.Image:
-        """The picture, and below it the sentence that describes it."""
-        picture = enlarged(self.picture)
+        """What is shown, beside controls that are pictures; below, the sentence about it all."""
+        stills = [c.still() for c in self.controls.values() if hasattr(c, "still")]
+        picture = beside([*filter(None, stills), self.shown()])
         lines = textwrap.wrap(self.describe(), picture.width // 8)
         paper = PILImage.new("RGB", (picture.width, picture.height + 18 * len(lines) + 8), "white")
         paper.paste(picture)
@@ -145,9 +152,12 @@ class Panel:
                 if control.has_trait("tooltip"):  # ipywidgets 8 shows "null" where there is none
                     control.tooltip = control.tooltip or control.description
         left = list(self.controls.values())
+        for words, action in self._buttons.items():
+            left.append(ipw.Button(description=words))
+            left[-1].on_click(lambda _, action=action: self._attempt(action))
         if self._postcard:
             left.append(ipw.Button(description="postcard", tooltip="save it with its recipe"))
-            left[-1].on_click(self._on_click)
+            left[-1].on_click(lambda _: self._attempt(self._offer_postcard))
         right = [self._image, self._caption, self._message]
         for widget in left:
             widget.layout.width = widget.layout.width or "auto"
@@ -161,10 +171,7 @@ class Panel:
         if not self._is_being_set:
             self._attempt(self._redraw)
 
-    def _on_click(self, _: Any) -> None:
-        self._attempt(self._offer_postcard)
-
-    def _attempt(self, action: Callable[[], None]) -> None:
+    def _attempt(self, action: Callable[[], object]) -> None:
         """What a callback raises would be seen by nobody, so it is shown."""
         try:
             action()
@@ -175,7 +182,7 @@ class Panel:
         state = self.state
         self.picture, self.caption = self._draw(**state)
         self._drawn = state
-        self._image.value = as_png(enlarged(self.picture))
+        self._image.value = as_png(self.shown())
         self._caption.value = html.escape(self.caption)
         self._message.value = ""
 
@@ -185,17 +192,21 @@ class Panel:
         self._message.value = f'<div role="alert" style="white-space: pre-wrap">{text}</div>'
 
     def _offer_postcard(self) -> None:
-        """A link that saves the picture with its postcard; the browser has the whole file."""
         card = self.postcard()
-        url = base64.b64encode(png_bytes(self.picture, card)).decode()
-        self._message.value = (
-            f'<a download="postcard.png" href="data:image/png;base64,{url}"><u>postcard.png</u></a>'
-            f" carries {html.escape(card.to_json()[:200])}"
-        )
+        carries = f"carries {card.to_json()[:200]}"
+        self._offer("postcard.png", "image/png", png_bytes(self.picture, card), carries)
+
+    def _offer(self, name: str, kind: str, data: bytes, words: str) -> None:
+        """A link that saves a file, and a word on it; the browser has the whole file."""
+        url = f"data:{kind};base64,{base64.b64encode(data).decode()}"
+        link = f'<a download="{name}" href="{url}"><u>{name}</u></a>'
+        self._message.value = f"{link} {html.escape(words)}"
 
 
 def fault(control: Any, value: Any) -> str:
     """What is wrong with a value for this control; empty if nothing is."""
+    if hasattr(control, "fault"):  # a widget of our own knows best
+        return str(control.fault(value))
     if hasattr(control, "_options_values"):
         known = control._options_values
         fine = any(type(value) is type(option) and value == option for option in known)
@@ -213,9 +224,20 @@ def spaced(name: str) -> str:
     return name.replace("_", " ")
 
 
-def enlarged(picture: Picture) -> PILImage.Image:
+def beside(pictures: list[PILImage.Image]) -> PILImage.Image:
+    """Pictures in a row, 8 px of white apart."""
+    width = sum(picture.width + 8 for picture in pictures) - 8
+    paper = PILImage.new("RGB", (width, max(picture.height for picture in pictures)), "white")
+    left = 0
+    for picture in pictures:
+        paper.paste(picture, (left, 0))
+        left += picture.width + 8
+    return paper
+
+
+def enlarged(picture: PILImage.Image) -> PILImage.Image:
     """The picture with hard pixel edges, as large as is good to look at."""
-    small = picture.pil().convert("RGB")
+    small = picture.convert("RGB")
     factor = max(1, SIDE // max(small.size))
     return small.resize((small.width * factor, small.height * factor), PILImage.Resampling.NEAREST)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 
 import pytest
 from PIL import Image
@@ -118,3 +119,42 @@ def test_an_anywidget_can_be_a_control(notebook):
     page.locator(".widget-image").scroll_into_view_if_needed()
     picture = Image.open(io.BytesIO(page.locator(".widget-image").screenshot()))
     assert picture.getpixel((20, 20))[:3] == (255, 0, 9)
+
+
+LAYERS = """
+import torch
+from course_lib.lrgan.networks import Generator, Sizes
+from course_lib.lrgan.painter import LRGANPainter
+from course_lib.widgets import layers_panel
+torch.manual_seed(0)
+panel = layers_panel(LRGANPainter(Generator(Sizes(6, 4, 6, size=16, channels=1))))
+panel
+"""
+
+
+def test_a_foreground_is_dragged_and_its_mask_saved(notebook, tmp_path):
+    page = notebook("layers.ipynb", LAYERS, "print('dragged:', panel.state['x'] > 0.3)")
+    pad = page.get_by_role("application")
+    pad.scroll_into_view_if_needed()
+    box, before = pad.bounding_box(), pixels(page)
+    page.screenshot(path=tmp_path / "first.png")
+    page.mouse.move(box["x"] + 60, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 120, box["y"] + 60, steps=12)
+    page.mouse.up()
+    moved = wait_for_other_pixels(page, before)
+    pad.press("ArrowDown")
+    wait_for_other_pixels(page, moved)
+    page.screenshot(path=tmp_path / "last.png")
+
+    page.get_by_role("button", name="segmentation").click()
+    link = page.get_by_role("link", name="segmentation.zip")
+    link.wait_for()
+    with page.expect_download() as download:
+        link.click()
+    download.value.save_as(tmp_path / "segmentation.zip")
+    assert "picture_mask_1.png" in zipfile.ZipFile(tmp_path / "segmentation.zip").namelist()
+
+    page.locator(".jp-CodeCell").last.click()
+    page.keyboard.press("Control+Enter")
+    page.get_by_text("dragged: True").wait_for()

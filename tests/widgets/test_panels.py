@@ -15,8 +15,11 @@ from torch import nn
 from course_lib.data.storybook import Look
 from course_lib.data.storybook.painter import StorybookPainter
 from course_lib.errors import CourseError
+from course_lib.lrgan.networks import Generator, Sizes
+from course_lib.lrgan.painter import LRGANPainter
 from course_lib.painter import Painter, Picture, between, noise
 from course_lib.postcard import Postcard, read_postcard
+from course_lib.widgets.layers import layers_panel
 from course_lib.widgets.noise import noise_panel
 from course_lib.widgets.storybook import storybook_panel
 
@@ -42,9 +45,11 @@ class NoisePainter(Painter):
 
 
 PAINTER = NoisePainter()
+LAYERED = LRGANPainter(Generator(Sizes(6, 4, 6, size=16, channels=1, layers=3)))
 PANELS = {
     "storybook": lambda: storybook_panel(size=32),
     "noise": lambda: noise_panel(PAINTER).set(moved=1.0),
+    "layers": lambda: layers_panel(LAYERED).set(step=2, swap="background", x=0.5),
 }
 every_panel = pytest.mark.parametrize("make", PANELS.values(), ids=PANELS)
 
