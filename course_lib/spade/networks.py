@@ -1,0 +1,475 @@
+"""SPADE's networks: a label map is painted, and every layer is told again what is where.
+
+Park, Liu, Wang, Zhu: Semantic Image Synthesis with Spatially-Adaptive Normalization, CVPR 2019
+(arXiv:1903.07291). A generator that sees the map only at its beginning forgets it: normalising a
+sky takes away the one number that said "sky". SPADE normalises, too, and gives it back (eq. 1):
+
+    y = gamma(m) * (x - mu) / sigma + beta(m)
+
+where ``gamma`` and ``beta`` are pictures, painted from the label map ``m`` by two convolutions.
+Maps come as ids (:class:`course_lib.nn.by_label.LabelMaps`) or as soft planes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
+
+from course_lib.nn.by_label import LabelMaps, Maps, SoftMaps, two_convolutions
+from course_lib.nn.spectral import spectral_norm
+from course_lib.nn.upsample import watched
+
+__all__ = [
+    "SPADE", "Discriminator", "Encoder", "Generator", "Grain", "Init", "Norm", "Seen", "Sizes",
+    "SPADEBlock", "Upsampling", "initialise",
+]  # fmt: skip
+
+Norm = Literal["syncbatch", "batch", "instance", "none"]
+Upsampling = Literal["normal", "more", "most", "less"]
+Init = Literal["xavier", "xavier_uniform", "normal", "kaiming", "orthogonal", "none"]
+Grain = Callable[[int, int], Tensor]  # height and width -> white noise [B, 1, height, width]
+
+DOUBLINGS = {"less": 3, "normal": 5, "more": 6, "most": 7}
+ENCODED = 256  # side of the pictures that the published encoder looks at
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How large generator and encoder are. The defaults are the paper's for COCO-Stuff."""
+
+    planes: int = 184  # classes, "unlabelled" among them, and one plane of edges
+    size: int = 256  # width of the picture in pixels
+    aspect: float = 1.0  # width by height
+    width: int = 64  # channels of the last block; the first has 16 times as many
+    upsampling: Upsampling = "normal"  # 5, 6 or 7 doublings; less: 3, without the first blocks
+    z_dim: int = 0  # length of a style; 0 for a generator that paints each map in one way
+    norm: Norm = "syncbatch"  # what SPADE normalises by
+    kernel: int = 3  # of SPADE's convolutions
+    hidden: int = 128  # channels between SPADE's two convolutions
+    spectral: bool = True  # spectral norm on the blocks' convolutions
+    grain: bool = False  # white noise in every block, as much of it as each channel learns
+
+    @property
+    def seed(self) -> tuple[int, int]:
+        """Height and width of the first map."""
+        width = self.size // 2 ** DOUBLINGS[self.upsampling]
+        return round(width / self.aspect), width
+
+    @property
+    def picture(self) -> tuple[int, int]:
+        """Height and width of the picture."""
+        height, width = (side * 2 ** DOUBLINGS[self.upsampling] for side in self.seed)
+        return height, width
+
+
+# --- The norm (section 3, figure 3) ---
+
+
+class SyncBatchNorm(nn.BatchNorm2d):
+    """Batch norm that leaves its counter alone, as the published one does.
+
+    Where several GPUs train together, torch's own, with statistics of all of them, takes its place.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        how = self.training, self.momentum or 0.0, self.eps
+        return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, *how)
+
+
+def norm_of(kind: Norm, channels: int, affine: bool = False) -> nn.Module:
+    if kind == "none":
+        return nn.Identity()
+    if kind == "instance":
+        return nn.InstanceNorm2d(channels)
+    return (nn.BatchNorm2d if kind == "batch" else SyncBatchNorm)(channels, affine=affine)
+
+
+class SPADE(nn.Module):
+    """Spatially-adaptive denormalisation (eq. 1).
+
+    Shapes: ``x`` ``[B, C, H, W]`` and maps of any size -> ``[B, C, H, W]``.
+    """
+
+    def __init__(
+        self, channels: int, planes: int, norm: Norm = "syncbatch", kernel: int = 3,
+        hidden: int = 128,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.param_free_norm = norm_of(norm, channels)
+        self.mlp_shared = nn.Conv2d(planes, hidden, kernel, padding=kernel // 2)
+        self.mlp_gamma = nn.Conv2d(hidden, channels, kernel, padding=kernel // 2)
+        self.mlp_beta = nn.Conv2d(hidden, channels, kernel, padding=kernel // 2)
+
+    def forward(self, x: Tensor, maps: Maps) -> Tensor:
+        return self.denormalise(self.param_free_norm(x), maps.at(*x.shape[-2:]))
+
+    def denormalise(self, normalised: Tensor, maps: Maps) -> Tensor:
+        """``(1 + gamma) * normalised + beta``; maps of one scene serve a whole batch of styles."""
+        modulation = maps.once(self, lambda: self.modulation(maps))
+        scale, shift = modulation.to(normalised.dtype).chunk(2, dim=1)
+        return torch.addcmul(shift, normalised, scale)
+
+    def modulation(self, maps: Maps) -> Tensor:
+        """``1 + gamma`` and ``beta``: ``[B, 2 C, H, W]``, both convolutions as one."""
+        if isinstance(maps, SoftMaps) or watched(self.mlp_shared):
+            return self.plain_modulation(maps)
+        weight = torch.cat([self.mlp_gamma.weight, self.mlp_beta.weight])
+        bias = torch.cat([1 + _bias(self.mlp_gamma), _bias(self.mlp_beta)])
+        return two_convolutions(maps, self.mlp_shared, weight, bias)
+
+    def plain_modulation(self, maps: Maps) -> Tensor:
+        """The same as published: three convolutions, with all planes."""
+        planes = (maps.plain() if isinstance(maps, LabelMaps) else maps).planes
+        hidden = self.mlp_shared(planes.to(self.mlp_shared.weight.dtype)).relu()
+        return torch.cat([1 + self.mlp_gamma(hidden), self.mlp_beta(hidden)], dim=1)
+
+
+def _bias(layer: nn.Module) -> Tensor:
+    return layer.bias  # type: ignore[return-value]
+
+
+class GrainWeight(nn.Module):
+    """Adds white noise, the same map to all channels, weighed by each.
+
+    Grass is noise: a network without a source of it bends its seed into a pattern.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(0.1 * torch.randn(channels))
+
+    def forward(self, x: Tensor, grain: Grain) -> Tensor:
+        return x + self.weight[:, None, None] * grain(*x.shape[-2:]).to(x.dtype)
+
+
+class SPADEBlock(nn.Module):
+    """A residual block of two convolutions, each after SPADE and a leaky ReLU (figure 4).
+
+    Where the number of channels changes, the shortcut is a third convolution after a third SPADE,
+    without activation. It normalises the same ``x`` as the first does, with the same statistics.
+
+    Shapes: ``[B, narrow, H, W]`` -> ``[B, wide, H, W]``.
+    """
+
+    def __init__(self, before: int, after: int, sizes: Sizes) -> None:
+        super().__init__()
+        middle = min(before, after)
+        self.learned = before != after
+        spectral = spectral_norm if sizes.spectral else _as_it_is
+        self.conv_0 = spectral(nn.Conv2d(before, middle, 3, padding=1))
+        self.conv_1 = spectral(nn.Conv2d(middle, after, 3, padding=1))
+        how = sizes.planes, sizes.norm, sizes.kernel, sizes.hidden
+        self.norm_0, self.norm_1 = SPADE(before, *how), SPADE(middle, *how)
+        if self.learned:
+            self.conv_s = spectral(nn.Conv2d(before, after, 1, bias=False))
+            self.norm_s = SPADE(before, *how)
+        if sizes.grain:
+            self.grain_0, self.grain_1 = GrainWeight(before), GrainWeight(middle)
+
+    def forward(self, x: Tensor, maps: Maps, grain: Grain | None = None) -> Tensor:
+        maps = maps.at(*x.shape[-2:])
+        x = self.grain_0(x, grain) if grain else x
+        normalised, for_shortcut = self.normalised(x)
+        dx = self.conv_0(leaky(self.norm_0.denormalise(normalised, maps)))
+        dx = self.grain_1(dx, grain) if grain else dx
+        dx = self.conv_1(leaky(self.norm_1(dx, maps)))
+        shortcut = self.conv_s(self.norm_s.denormalise(for_shortcut, maps)) if self.learned else x
+        return shortcut + dx
+
+    def normalised(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """``x`` as the first norm and the shortcut's have it; in training they are the same."""
+        first: Any = self.norm_0.param_free_norm
+        if not self.learned:
+            return first(x), x
+        other = self.norm_s.param_free_norm
+        if not self.training:
+            return first(x), other(x)
+        before = [buffer.clone() for buffer in first.buffers()]
+        both = first(x)
+        for mine, follows, was in zip(first.buffers(), other.buffers(), before, strict=True):
+            kept = 1 - first.momentum if mine.is_floating_point() else 1  # counters just go on
+            follows.copy_(kept * follows + (mine - kept * was))
+        return both, both
+
+
+def leaky(x: Tensor) -> Tensor:
+    return F.leaky_relu(x, 0.2)
+
+
+def _as_it_is(layer: nn.Conv2d) -> nn.Conv2d:
+    return layer
+
+
+# --- The generator (figure 5; table in the appendix) ---
+
+
+class Generator(nn.Module):
+    """Blocks at sides that double, from a style or from the map itself.
+
+    Shapes: maps ``[B, H, W]``, style ``[B, z_dim]`` -> pictures ``[B, 3, H', W']`` in [-1, 1].
+    Maps of a single scene with ``B`` styles give ``B`` pictures of it.
+    """
+
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__()
+        self.sizes = sizes
+        seed = 16 * sizes.width
+        self.stem = (
+            nn.Linear(sizes.z_dim, seed * math.prod(sizes.seed))
+            if sizes.z_dim
+            else nn.Conv2d(sizes.planes, seed, 3, padding=1)
+        )
+        widths, self.doubles = plan(sizes)
+        self.blocks = nn.ModuleList(SPADEBlock(*pair, sizes) for pair in widths)
+        self.to_picture = nn.Conv2d(widths[-1][1], 3, 3, padding=1)
+
+    def forward(self, maps: Maps, z: Tensor | None = None, grain: Grain | None = None) -> Tensor:
+        x = self.seed(maps, z)
+        for double, block in zip(self.doubles, self.blocks, strict=True):
+            x = F.interpolate(x, scale_factor=2.0, mode="nearest") if double else x
+            x = block(x, maps, grain if self.sizes.grain else None)
+        return self.to_picture(leaky(x)).tanh()
+
+    def seed(self, maps: Maps, z: Tensor | None) -> Tensor:
+        """The first map: ``[B, 16 width, *sizes.seed]``."""
+        if z is not None:
+            return self.stem(z).view(len(z), -1, *self.sizes.seed)
+        small = maps.at(*self.sizes.seed)
+        if isinstance(small, LabelMaps) and watched(self.stem):
+            return self.stem(small.plain().planes)
+        return small.convolve(self.stem.weight, _bias(self.stem), padding=1)
+
+
+def plan(sizes: Sizes) -> tuple[list[tuple[int, int]], list[bool]]:
+    """Channels before and after each block, and whether the side doubles before it.
+
+    ``head``, two in the middle, four that halve the channels; for ``most`` a fifth.
+    """
+    w = sizes.width
+    widths = [(16 * w, 16 * w)] * 3 + [(2 * w << i, w << i) for i in (3, 2, 1, 0)]
+    doubles = [False, True, sizes.upsampling in ("more", "most"), True, True, True, True]
+    if sizes.upsampling == "most":
+        return [*widths, (w, w // 2)], [*doubles, True]
+    if sizes.upsampling == "less":
+        return widths[3:], [False, *doubles[4:]]
+    return widths, doubles
+
+
+# --- The encoder (figure 14): a style from a picture ---
+
+
+class Encoder(nn.Module):
+    """Convolutions of stride 2 down to 4 x 4, then mean and log variance of a style.
+
+    The published one looks at 256 pixels a side, whatever it is given, and works only where
+    pictures have at least as many; for smaller pictures ours has fewer layers.
+
+    Shapes: pictures ``[B, 3, H, W]`` -> two ``[B, z_dim]``.
+    """
+
+    def __init__(self, side: int, width: int, z_dim: int, norm: Norm, spectral: bool) -> None:
+        super().__init__()
+        self.side = side
+        count = int(math.log2(side // 4))
+        widths = [3, *(width * min(2**level, 8) for level in range(count))]
+        self.layers = nn.ModuleList(
+            normed(nn.Conv2d(a, b, 3, stride=2, padding=1, bias=norm == "none"), norm, spectral)
+            for a, b in zip(widths, widths[1:], strict=False)
+        )
+        self.fc_mu, self.fc_var = (nn.Linear(widths[-1] * 16, z_dim) for _ in range(2))
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        x, size = pictures, (self.side, self.side)
+        if x.shape[-2:] != size:
+            x = F.interpolate(x, size=size, mode="bilinear", align_corners=False)
+        for layer in self.layers:
+            x = leaky(layer(x))
+        x = x.flatten(1)  # [B, 16 * channels]
+        return self.fc_mu(x), self.fc_var(x)
+
+
+def normed(conv: nn.Conv2d, norm: Norm, spectral: bool) -> nn.Sequential:
+    """A convolution with spectral norm, and the norm after it."""
+    layers = [spectral_norm(conv) if spectral else conv]
+    after = [] if norm == "none" else [norm_of(norm, conv.out_channels, affine=True)]
+    return nn.Sequential(*layers, *after)
+
+
+# --- The discriminator (appendix; the one of pix2pixHD) ---
+
+
+class Seen(NamedTuple):
+    """What D sees in pictures: all layers at every scale, the logits last; and in the grain."""
+
+    scales: list[list[Tensor]]
+    grain: Tensor | None  # logits of the discriminator of grain, where there is one
+
+    def halves(self) -> tuple[Seen, Seen]:
+        """Of the first half of the pictures and of the second."""
+        first, second = ([[x.chunk(2)[i] for x in s] for s in self.scales] for i in (0, 1))
+        grain = (None, None) if self.grain is None else self.grain.chunk(2)
+        return Seen(first, grain[0]), Seen(second, grain[1])
+
+    @property
+    def logits(self) -> list[Tensor]:
+        return [scale[-1] for scale in self.scales]
+
+
+class PatchDiscriminator(nn.Module):
+    """One logit for each patch of a picture, given its label map.
+
+    Args:
+        planes, colours: channels of the map and of the picture.
+        layers: before the logits; all but the last halve the side.
+
+    Shapes: -> ``layers + 1`` tensors; the last is ``[B, 1, h, w]``.
+    """
+
+    def __init__(
+        self, planes: int, colours: int, width: int, layers: int, norm: Norm, spectral: bool
+    ) -> None:
+        super().__init__()
+        self.planes = planes
+        first = nn.Conv2d(planes + colours, width, 4, stride=2, padding=2)
+        stages = [nn.Sequential(first, nn.LeakyReLU(0.2))]
+        for level in range(1, layers):
+            narrow, wide = (width * min(2**i, 512 // width or 1) for i in (level - 1, level))
+            stride = 1 if level == layers - 1 else 2
+            conv = nn.Conv2d(narrow, wide, 4, stride, padding=2, bias=norm == "none")
+            stages.append(nn.Sequential(*normed(conv, norm, spectral), nn.LeakyReLU(0.2)))
+        last = nn.Conv2d(wide if layers > 1 else width, 1, 4, stride=1, padding=2)
+        self.layers = nn.ModuleList([*stages, nn.Sequential(last)])
+
+    def forward(self, maps: Maps, pictures: Tensor) -> list[Tensor]:
+        found = [self.first(maps, pictures)]
+        for layer in list(self.layers)[1:]:
+            found.append(layer(found[-1]))
+        return found
+
+    def first(self, maps: Maps, pictures: Tensor) -> Tensor:
+        """The first layer: what it makes of a map is computed once for real picture and fake."""
+        layer: Any = self.layers[0]
+        return layer[1](conditioned(layer[0], self.planes, maps, pictures))
+
+
+def conditioned(conv: nn.Conv2d, planes: int, maps: Maps, pictures: Tensor) -> Tensor:
+    """``conv([maps, pictures])``, where ``pictures`` may be several batches for the same maps."""
+    weight, how = conv.weight, {"stride": conv.stride[0], "padding": conv.padding[0]}
+    if watched(conv):
+        plain = maps.plain() if isinstance(maps, LabelMaps) else maps
+        copies = plain.planes.repeat(len(pictures) // len(maps), 1, 1, 1)
+        return conv(torch.cat([copies, pictures], dim=1))
+    of_maps = maps.convolve(weight[:, :planes], None, **how)  # type: ignore[arg-type]
+    of_pictures = F.conv2d(pictures, weight[:, planes:], conv.bias, **how)  # type: ignore[arg-type]
+    return of_pictures + of_maps.repeat(len(pictures) // len(maps), 1, 1, 1)
+
+
+class GrainDiscriminator(nn.Module):
+    """Looks at patches of 10 pixels, and at nothing but what is left when they are blurred.
+
+    Shapes: -> logits ``[B, 1, H / 2, W / 2]``.
+    """
+
+    def __init__(self, planes: int, width: int, gain: float) -> None:
+        super().__init__()
+        self.planes, self.gain = planes, gain
+        self.first = spectral_norm(nn.Conv2d(planes + 6, width, 3, padding=1))
+        self.rest = nn.Sequential(
+            nn.LeakyReLU(0.2),
+            spectral_norm(nn.Conv2d(width, 2 * width, 4, stride=2, padding=1)),
+            nn.LeakyReLU(0.2),
+            spectral_norm(nn.Conv2d(2 * width, 2 * width, 3, padding=1)),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(2 * width, 1, 1),
+        )
+
+    def forward(self, maps: Maps, pictures: Tensor) -> Tensor:
+        blurred = F.avg_pool2d(pictures, 3, stride=1, padding=1, count_include_pad=False)
+        amplified = torch.cat([pictures, self.gain * (pictures - blurred)], dim=1)
+        return self.rest(conditioned(self.first, self.planes, maps, amplified))
+
+
+class Discriminator(nn.Module):
+    """Patch discriminators at several scales: each sees half the resolution of the one before.
+
+    Args:
+        relief: gain of three more channels, the picture less its means over 8 x 8 pixels; 0 for
+            none, as published. Differences of texture are a tenth of those of colour, and a D that
+            has to dig for them is long blind to them.
+        grain: gain of what a further discriminator sees, the picture less its blurred self; 0 for
+            none, as published.
+    """
+
+    def __init__(
+        self,
+        planes: int,
+        width: int = 64,
+        scales: int = 2,
+        layers: int = 4,
+        norm: Norm = "instance",
+        spectral: bool = True,
+        relief: float = 0.0,
+        grain: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.relief = relief
+        colours = 6 if relief else 3
+        self.scales = nn.ModuleList(
+            PatchDiscriminator(planes, colours, width, layers, norm, spectral)
+            for _ in range(scales)
+        )
+        self.grain = GrainDiscriminator(planes, width, grain) if grain else None
+
+    def forward(self, maps: Maps, pictures: Tensor) -> Seen:
+        """What is seen in ``pictures`` ``[n B, 3, H, W]`` of maps ``[B, H, W]``."""
+        maps = maps.at(*pictures.shape[-2:])
+        grain = self.grain(maps, pictures) if self.grain else None
+        if self.relief:
+            coarse = F.interpolate(F.avg_pool2d(pictures, 8), scale_factor=8.0, mode="nearest")
+            pictures = torch.cat([pictures, self.relief * (pictures - coarse)], dim=1)
+        found = []
+        for scale in self.scales:
+            found.append(scale(maps, pictures))
+            maps = maps.halved
+            pictures = F.avg_pool2d(pictures, 3, stride=2, padding=1, count_include_pad=False)
+        return Seen(found, grain)
+
+
+# --- First weights ---
+
+
+def initialise(network: nn.Module, init: Init, gain: float) -> None:
+    """The first weights of every layer but those with spectral norm, which keep torch's own.
+
+    So it was in the published trainings: their program meant to draw these too, but on a GPU it
+    drew weights that the norm had already put aside. What the norm divides away makes no
+    difference to a layer's output, but a great one to how far a step of Adam turns it.
+    """
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            if init != "none":
+                nn.init.zeros_(layer.bias) if layer.bias is not None else None
+            if not is_parametrized(layer):
+                _draw(layer.weight, init, gain)
+        elif isinstance(layer, nn.BatchNorm2d) and layer.affine:
+            nn.init.normal_(layer.weight, 1.0, gain)
+
+
+def _draw(weight: Tensor, init: Init, gain: float) -> None:
+    if init == "xavier":
+        nn.init.xavier_normal_(weight, gain)
+    elif init == "xavier_uniform":
+        nn.init.xavier_uniform_(weight)
+    elif init == "normal":
+        nn.init.normal_(weight, 0.0, gain)
+    elif init == "kaiming":
+        nn.init.kaiming_normal_(weight)
+    elif init == "orthogonal":
+        nn.init.orthogonal_(weight, gain)
