@@ -302,11 +302,18 @@ def _data_parser() -> _Parser:
     fetch.add_argument("--only", nargs="+", default=[], metavar="FILE", help="these files alone")
     preview.add_argument("--n", type=_count, default=6, help="how many scenes (default: 6)")
     preview.add_argument("--out", type=Path, help="a PNG (default: in runs/samples)")
-    prepare.add_argument("--size", type=_count, required=True, help="pixels a side")
+    sides = "pixels a side, or 512x256 (default: as SPADE's loader has them)"
+    prepare.add_argument("--size", type=_measure, help=sides)
     prepare.add_argument("--most", type=_count, help="stop after so many scenes")
     for action in (preview, prepare):
         action.add_argument("--split", help="train2017, val, test, ... (default: the first)")
     return parser
+
+
+def _measure(text: str) -> int | tuple[int, int]:
+    """``64``, or height and width for ``128x96``."""
+    width, by, height = text.partition("x")
+    return (_count(height), _count(width)) if by else _count(width)
 
 
 def _count(text: str) -> int:

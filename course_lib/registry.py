@@ -40,7 +40,9 @@ class Wing:
 
     def source(self, config: TrainConfig) -> Source:
         """The scenes that ``config`` names."""
-        varied = {n: getattr(config, n) for n in ("flip", "crop_from") if hasattr(config, n)}
+        varied = {
+            n: getattr(config, n) for n in ("flip", "crop_from", "aspect") if hasattr(config, n)
+        }
         return open_source(config.data, config.size, **varied)
 
     @property
@@ -63,6 +65,7 @@ WINGS = {
     "dcgan": Wing("dcgan", "DCGAN"),
     "stackgan": Wing("stackgan", "StackGAN"),
     "lrgan": Wing("lrgan", "LRGAN"),
+    "lostgan": Wing("lostgan", "LostGAN"),
     "text": Wing("text", "Text"),  # reads, and does not paint
 }
 

@@ -5,11 +5,14 @@
     images/a.jpg  images/b.png          the pictures, here or in any folder below
     maps/a.png    maps/b.png            label maps: same names, in a folder of their own ...
     a_mask.png                          ... or with an ending of their own
+    instances/a.png                     objects of the maps, numbered; or none
     classes.txt                         the maps' classes, a line each, in the order of their ids
     captions.csv                        columns image and caption; or captions.jsonl, or a.txt, ...
     annotations.json                    boxes, masks and classes in COCO's format
 
-Which of them a folder has is found out; everything is paired by name, nothing by position.
+Which of them a folder has is found out; everything is paired by name, nothing by position. In the
+file of classes, each may have the number that it has in the maps (``7 road``, ``255 unlabeled``).
+A folder of SPADE's own layout (``train_img``, ``train_label``, ...) has splits, and a list, too.
 """
 
 from __future__ import annotations
@@ -25,21 +28,23 @@ import numpy as np
 from course_lib.data.caption_files import CAPTION_FILES, read_captions
 from course_lib.data.coco import Coco
 from course_lib.data.coco.json_files import coco_splits
-from course_lib.data.on_disk import OnDisk, Report, add_error, first_few
+from course_lib.data.on_disk import OnDisk, Report, Size, add_error, first_few
 from course_lib.data.pages import Folder, Page
 from course_lib.data.pairs import pair_by_stem
-from course_lib.data.tables import read_classes
+from course_lib.data.tables import Legend, read_legend
 from course_lib.errors import CourseError, Problems
 from course_lib.scene import ClassTable
 from course_lib.scene.pictures import open_picture
 
-__all__ = ["BAD", "check_folder", "open_folder"]
+__all__ = ["BAD", "STEPS", "check_folder", "open_folder"]
 
 BAD = "_bad"  # where `check --remove-bad` puts pictures aside
+STEPS = "_steps"  # what came before the label maps of `photos-to-maps`
 # The last three cannot be read, but they are pictures, and must be named and not passed over.
 PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".heic", ".svg"}
-RUBBISH = {"thumbs.db", "desktop.ini", "__macosx", BAD}  # and whatever begins with a dot
+RUBBISH = {"thumbs.db", "desktop.ini", "__macosx", BAD, STEPS}  # and whatever begins with a dot
 MAP_FOLDERS = {"maps", "map", "labels", "label", "masks", "mask", "label_maps", "annotations"}
+INSTANCE_FOLDERS = {"instances", "inst"}
 MAP_ENDINGS = ("_map", "_mask", "_label", "_labels", "_seg")
 NO_CAPTIONS = {"classes", "readme", "license", "licence"}  # text files that are something else
 DEPTH = 6  # how many folders deep pictures may lie
@@ -49,7 +54,7 @@ def open_folder(
     path: str | Path,
     *,
     split: str | None = None,
-    size: int | None = None,
+    size: Size | None = None,
     classes: ClassTable | None = None,
     unlabeled: int | None = None,
     encoding: str = "utf-8-sig",
@@ -58,7 +63,8 @@ def open_folder(
 
     Args:
         split: which, if there are annotations of several in COCO's manner.
-        size: squash scenes to squares of this many pixels; label maps by nearest neighbour.
+        size: squash scenes to squares of this many pixels, or to this height and width; label maps
+            by nearest neighbour.
         classes: the class table of the label maps, if there is no ``classes.txt``.
         unlabeled: the number that means "not labelled" in the maps, often 255.
         encoding: of caption files, if it is not UTF-8.
@@ -141,7 +147,7 @@ class _Survey:
     root: Path
     files: list[Path]
     problems: Problems
-    size: int | None
+    size: Size | None
     classes: ClassTable | None
     unlabeled: int | None
     encoding: str
@@ -186,18 +192,20 @@ class _Survey:
 
     def folder(self) -> Folder:
         maps, ending = self.maps()
-        images = [picture for picture in self.pictures if picture not in set(maps)]
+        numbers = [p for p in self.pictures if INSTANCE_FOLDERS & set(_folders(p, self.root))]
+        images = [picture for picture in self.pictures if picture not in {*maps, *numbers}]
         pages = [Page(image) for image in images]
         if maps:
             self.note_case(images, maps, ending)
             pages = [Page(*pair) for pair in pair_by_stem(images, maps, suffix=ending)]
+        if maps and numbers:
+            pairs = dict(pair_by_stem(images, numbers, what="instance map"))
+            pages = [replace(page, instances=pairs[page.image]) for page in pages]
         texts = self.caption_files(images)
         if texts:
             told = read_captions(texts, images, self.root, self.encoding, self.problems)
             pages = [replace(page, captions=told[page.image]) for page in pages]
-        classes = self.table(maps) if maps else None
-        name, unlabeled = self.root.name, self.unlabeled
-        return Folder(name, pages, classes, size=self.size, unlabeled=unlabeled)
+        return Folder(self.root.name, pages, self.legend(maps) if maps else None, size=self.size)
 
     def maps(self) -> tuple[list[Path], str]:
         """Which pictures are label maps: those in a folder of maps, or with an ending for them."""
@@ -223,10 +231,13 @@ class _Survey:
         tables = [file for file in self.files if file.name.lower() in CAPTION_FILES]
         return tables + [text for text in texts if text.parent in folders]
 
-    def table(self, maps: list[Path]) -> ClassTable:
+    def legend(self, maps: list[Path]) -> Legend:
         lists = [file for file in self.files if file.name.lower() == "classes.txt"]
-        if self.classes is not None or lists:
-            return self.classes or read_classes(self.only(lists, "classes.txt"))
+        if self.classes is not None:
+            return Legend(self.classes, unlabeled=self.unlabeled)
+        if lists:
+            legend = read_legend(self.only(lists, "classes.txt"))
+            return legend if self.unlabeled is None else replace(legend, unlabeled=self.unlabeled)
         ids: set[int] = set()
         for path in maps[:20]:
             picture = open_picture(path)

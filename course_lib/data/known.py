@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,23 +10,29 @@ from typing import Protocol
 
 from torch import Tensor
 
-from course_lib.data.coco import COCO_CLASSES, Coco
+from course_lib.data.coco import Coco
 from course_lib.data.coco.json_files import coco_splits
 from course_lib.data.digits import Mnist
 from course_lib.data.fingerprint import fingerprint, of_folder
-from course_lib.data.folder import existing, open_folder, walk
-from course_lib.data.manifest import find, manifest
-from course_lib.data.on_disk import OnDisk
-from course_lib.data.pages import Folder, Page
-from course_lib.data.pairs import pair_by_stem
+from course_lib.data.folder import existing, open_folder
+from course_lib.data.manifest import manifest
+from course_lib.data.on_disk import OnDisk, Size, sides
+from course_lib.data.paired import PAIRED, Framing, Paired, in_spades_layout
 from course_lib.data.published import PUBLISHED, open_published, published_splits
 from course_lib.data.storybook import Storybook
-from course_lib.data.tables import distinct_colours, read_classes
-from course_lib.errors import CourseError, Problems, suggestion
+from course_lib.errors import CourseError, suggestion
 from course_lib.paths import data_dir
-from course_lib.scene import ClassInfo, ClassTable, Scene, to_image
+from course_lib.scene import ClassTable, Scene, to_image
 
-__all__ = ["Scenes", "open_data", "place_of", "prepared_place", "splits_of"]
+__all__ = [
+    "Scenes",
+    "framing_of",
+    "open_data",
+    "paired_of",
+    "place_of",
+    "prepared_place",
+    "splits_of",
+]
 
 
 class Scenes(Protocol):
@@ -44,71 +49,7 @@ class Scenes(Protocol):
     def __getitem__(self, index: int, /) -> Scene: ...
 
 
-@dataclass(frozen=True)
-class Paired:
-    """A data set of pictures and label maps in two folders; ``{}`` stands for the split."""
-
-    images: str
-    maps: str
-    classes: Callable[[Path], ClassTable]
-    numbering: str | None = None
-    unlabeled: int | None = None
-    instances: str = ""
-
-    def splits(self, place: Path) -> list[str]:
-        return [split for split in SPLITS if (place / self.maps.format(split)).is_dir()]
-
-    def open(self, place: Path, split: str, size: int | None) -> Folder:
-        images, maps = (
-            [*walk(existing(place / where.format(split)), Problems())]
-            for where in (self.images, self.maps)
-        )
-        numbers = place / self.instances.format(split)
-        pages = [
-            Page(image, label_map, (), numbers / label_map.name if self.instances else None)
-            for image, label_map in pair_by_stem(images, maps)
-        ]
-        return Folder(
-            f"{place.name} {split}",
-            pages,
-            self.classes(place),
-            size=size,
-            numbering=self.numbering,
-            unlabeled=self.unlabeled,
-        )
-
-
-def _camvid_classes(place: Path) -> ClassTable:
-    # The last one is Void: its id is that of unlabeled pixels, once it is no class.
-    return ClassTable(read_classes(place / "classes.txt").classes[:-1])
-
-
-def _ade20k_classes(place: Path) -> ClassTable:
-    """ADE20K's own list, numbered from 1; the first of several names for a class is taken."""
-    lines = (place / "ADEChallengeData2016/objectInfo150.txt").read_text("utf-8").splitlines()[1:]
-    colours, rows = distinct_colours(len(lines)), []
-    for i, line in enumerate(lines):
-        name = line.split("\t")[-1].split(",")[0].strip()
-        rows.append(ClassInfo(i, name, colours[i], "stuff", {"ade20k": i + 1}))
-    return ClassTable(tuple(rows))
-
-
 NOTE = "prepared.json"  # in a prepared copy: what it was made from
-SPLITS = ("train", "training", "val", "validation", "test")
-ADE20K = "ADEChallengeData2016"
-PAIRED = {
-    "coco_stuff_spade": Paired(
-        "{}_img", "{}_label", lambda _: COCO_CLASSES, unlabeled=255, instances="{}_inst"
-    ),
-    "camvid": Paired("{}", "{}annot", _camvid_classes),
-    "ade20k": Paired(
-        f"{ADE20K}/images/{{}}",
-        f"{ADE20K}/annotations/{{}}",
-        _ade20k_classes,
-        numbering="ade20k",
-        unlabeled=0,
-    ),
-}
 
 
 @dataclass
@@ -118,7 +59,7 @@ class _Small(OnDisk):
     name: str
     pictures: list[Tensor] = field(repr=False)  # each [3, H, W] or [1, H, W], uint8
     place: Path
-    size: int | None = None
+    size: Size | None = None
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -134,7 +75,7 @@ class _Small(OnDisk):
         return Scene(to_image(self.pictures[index]))
 
 
-def _small(name: str, place: Path, split: str, size: int | None) -> _Small:
+def _small(name: str, place: Path, split: str, size: Size | None) -> _Small:
     if name == "mnist":
         images = Mnist(place, 32, "test" if split == "test" else "train").images
         return _Small(name, list(((images + 1) * 127.5).round().byte()), place, size)
@@ -151,16 +92,28 @@ def _small(name: str, place: Path, split: str, size: int | None) -> _Small:
 
 def place_of(name: str) -> Path | None:
     """The folder of a data set, None for a name that is none."""
-    if name in PAIRED:
-        return data_dir() / name
-    return find(name).place if name in {row.name for row in manifest()} else None
+    known = {row.name: row for row in manifest() if row.how != "built in"}
+    return known[name].place if name in known else None
 
 
-def prepared_place(name: str, split: str | None, size: int) -> Path:
+def paired_of(name: str) -> Paired | None:
+    """How the pictures and maps of a data set, or of your own folder, lie in two folders."""
+    return PAIRED.get(name) or (None if place_of(name) else in_spades_layout(Path(name)))
+
+
+def framing_of(name: str) -> Framing:
+    """How SPADE's loader frames the pictures of a data set."""
+    paired = paired_of(name)
+    return paired.framing if paired else Framing()
+
+
+def prepared_place(name: str, split: str | None, size: Size) -> Path:
     """Where :func:`~course_lib.data.verbs.prepare` puts its small copy."""
     own = Path(name).expanduser().resolve()  # two folders may have the same last name
     title = name if place_of(name) or name == "storybook" else f"{own.name}-{fingerprint(own)[:6]}"
-    parts = [title, *([split] if split else []), str(size)]
+    height, width = sides(size)
+    measure = str(width) if width == height else f"{width}x{height}"
+    parts = [title, *([split] if split else []), measure]
     return data_dir() / "prepared" / "-".join(parts)
 
 
@@ -190,7 +143,7 @@ def splits_of(name: str) -> list[str]:
         return ["train", "val", "test"]
     place = place_of(name)
     if place is None and not Path(name).expanduser().exists() and "/" not in name:
-        names = ["storybook", "digits", *PAIRED, *(row.name for row in manifest())]
+        names = [row.name for row in manifest()]
         raise CourseError(f"{name!r} is no data set and no folder; {suggestion(name, names)}")
     if place is not None and not place.is_dir():
         raise CourseError(
@@ -200,22 +153,20 @@ def splits_of(name: str) -> list[str]:
         return ["train", "test"]
     if place is not None and name in PUBLISHED:
         return published_splits(place)
-    return (
-        PAIRED[name].splits(place)
-        if place and name in PAIRED
-        else coco_splits(place or existing(name))
-    )
+    folder = place or existing(name)
+    paired = paired_of(name)
+    return paired.splits(folder) if paired else coco_splits(folder)
 
 
 def open_data(
-    name: str, split: str | None = None, size: int | None = None, *, copies: bool = True
+    name: str, split: str | None = None, size: Size | None = None, *, copies: bool = True
 ) -> Scenes:
     """The scenes of a data set, or of your own folder.
 
     Args:
         name: ``storybook``, a name of the manifest, or a path.
         split: which part; by default the first of those that are there.
-        size: squares of this many pixels.
+        size: squares of this many pixels, or height and width.
         copies: read the prepared copy of that size, if there is one.
 
     Raises:
@@ -223,6 +174,8 @@ def open_data(
             its copy was made.
     """
     if name == "storybook":
+        if isinstance(size, tuple):
+            raise CourseError(f"Storybook's pages are squares, not {size}", where="size")
         return Storybook(size=size or 64)
     place, splits = place_of(name), splits_of(name)
     if split is not None and split not in splits:
@@ -234,18 +187,18 @@ def open_data(
     return _open(name, place, split, size)
 
 
-def _check_copy(copy: Path, name: str, size: int) -> None:
+def _check_copy(copy: Path, name: str, size: Size) -> None:
     if (copy_note(copy) or {}).get("made from") != fingerprint_of(name):
         raise CourseError(
             f"{name} has changed since its copy at {size} pixels was made",
             where=str(copy),
-            fix=f"course data prepare {name} --size {size}",
+            fix=f"course data prepare {name} --size {copy.name.rpartition('-')[2]}",
         )
 
 
-def _open(name: str, place: Path | None, split: str | None, size: int | None) -> OnDisk:
-    if place is not None and name in PAIRED and split:
-        return PAIRED[name].open(place, split, size)
+def _open(name: str, place: Path | None, split: str | None, size: Size | None) -> OnDisk:
+    if split and (paired := paired_of(name)):
+        return paired.open(place or existing(name), split, size)
     if place is not None and name in ("mnist", "cifar10"):
         return _small(name, place, split or "train", size)
     if place is not None and name in PUBLISHED and split:

@@ -44,7 +44,7 @@ class DataSet:
     purpose: str
     licence: str
     how: Literal["torchvision", "download", "by hand", "built in"]
-    page: str
+    page: str = ""
     files: tuple[RemoteFile, ...]
     torchvision: str = ""  # the class that downloads and verifies it
     folder: str = ""  # where it lies below the data folder, if not under its own name
@@ -55,31 +55,9 @@ class DataSet:
         return data_dir() / (self.folder or self.name)
 
 
-BUILT_IN = (
-    DataSet(
-        name="storybook",
-        title="Storybook",
-        purpose="scenes with captions, boxes, masks and label maps for every painter",
-        licence="that of the course",
-        how="built in",
-        page="",
-        files=(),
-    ),
-    DataSet(
-        name="digits",
-        title="scikit-learn's digits",
-        purpose="handwriting for DCGAN and LR-GAN",
-        licence="CC BY 4.0 (E. Alpaydin, C. Kaynak)",
-        how="built in",
-        page="https://archive.ics.uci.edu/dataset/80",
-        files=(),
-    ),
-)
-
-
 @cache
 def manifest() -> tuple[DataSet, ...]:
-    """All data sets, in the order of the chapters."""
+    """What comes with the course, and all data sets, in the order of the chapters."""
     import yaml
 
     text = resources.files("course_lib.data").joinpath("manifest.yaml").read_text("utf-8")
@@ -93,15 +71,15 @@ def find(name: str) -> DataSet:
         CourseError: an unknown name, with the nearest known one; or one that is built in.
     """
     known = {data_set.name: data_set for data_set in manifest()}
-    if name in (own.name for own in BUILT_IN):
-        raise CourseError(f"{name} comes with the course: there is nothing to get", where="data")
     if name not in known:
         raise CourseError(f"{name!r} is no data set; {suggestion(name, known)}", where="data")
+    if known[name].how == "built in":
+        raise CourseError(f"{name} comes with the course: there is nothing to get", where="data")
     return known[name]
 
 
 def _data_set(row: dict[str, Any]) -> DataSet:
-    mirrors, files = row.pop("mirrors", ()), row.pop("files")
+    mirrors, files = row.pop("mirrors", ()), row.pop("files", ())
     remote = tuple(_remote_file(dict(file), mirrors, row["page"]) for file in files)
     return DataSet(**row, files=remote)
 
@@ -114,7 +92,7 @@ def _remote_file(row: dict[str, Any], mirrors: list[str], page: str) -> RemoteFi
 
 def readme() -> str:
     """The text of ``datasets/README.md``."""
-    return INTRODUCTION + "\n".join(_section(data_set) for data_set in manifest())
+    return INTRODUCTION + "\n".join(_section(one) for one in manifest() if one.files)
 
 
 INTRODUCTION = """\
@@ -129,6 +107,7 @@ course data fetch NAME        download and verify, or say what to get by hand an
 course data check NAME        read everything, and list all problems at once
 course data preview NAME      a sheet of pictures with their boxes, maps and captions
 course data prepare NAME      resize once, so that training reads small files
+course data photos-to-maps NAME --out FOLDER    label maps for photographs, by a segmenter
 ```
 
 `check`, `preview` and `prepare` also take the path of a folder of your own; there, `check

@@ -17,7 +17,21 @@ from course_lib.data.fingerprint import fingerprint, of_files
 from course_lib.errors import CourseError, Problems
 from course_lib.scene import ClassTable, Scene, SceneBatch, collate
 
-__all__ = ["OnDisk", "Report", "add_error", "first_few", "grouped"]
+__all__ = ["OnDisk", "Size", "framed", "sides", "Report", "add_error", "first_few", "grouped"]
+
+
+Size = int | tuple[int, int]  # the side of a square, or height and width, in pixels
+
+
+def sides(size: Size) -> tuple[int, int]:
+    """Height and width."""
+    return (size, size) if isinstance(size, int) else size
+
+
+def framed(width: int, aspect: float) -> Size:
+    """The size of pictures that are ``width`` pixels wide, and so many times as wide as high."""
+    height = round(width / aspect)
+    return width if height == width else (height, width)
 
 
 class Findings(NamedTuple):
@@ -34,13 +48,14 @@ class OnDisk:
     Attributes:
         name: what messages call it.
         classes: the table of its layouts and label maps, if it has any.
-        size: scenes are squashed to squares of this many pixels; None keeps them as they are.
+        size: scenes are squashed to squares of this many pixels, or to this height and width; None
+            keeps them as they are.
         found: what there is, in a few lines.
     """
 
     name: str
     classes: ClassTable | None = None
-    size: int | None = None
+    size: Size | None = None
     found: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -78,7 +93,7 @@ class OnDisk:
         except Exception as error:
             what = f"scene {index} could not be read: {type(error).__name__}: {error}"
             raise CourseError(what, where=str(self.where(index))) from error
-        return scene if self.size is None else scene.resize(self.size, self.size)
+        return scene if self.size is None else scene.resize(*sides(self.size))
 
     def __iter__(self) -> Iterator[Scene]:
         return (self[index] for index in range(len(self)))

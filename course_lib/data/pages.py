@@ -12,9 +12,10 @@ import torch
 from torchvision import tv_tensors
 
 from course_lib.data.fingerprint import fingerprint, of_files
-from course_lib.data.on_disk import OnDisk
+from course_lib.data.on_disk import OnDisk, Size
 from course_lib.data.pairs import load_pair
-from course_lib.scene import ClassTable, LabelMap, Scene, load_image
+from course_lib.data.tables import Legend
+from course_lib.scene import LabelMap, Scene, load_image
 from course_lib.scene.pictures import open_picture
 
 __all__ = ["Folder", "Page"]
@@ -38,21 +39,19 @@ class Folder(OnDisk):
     """Scenes from picture files, with label maps and captions where there are any.
 
     Args:
-        classes, numbering, unlabeled: how to read the label maps, as in :meth:`LabelMap.load`.
+        legend: how to read the label maps.
     """
 
     def __init__(
         self,
         name: str,
         pages: list[Page],
-        classes: ClassTable | None = None,
+        legend: Legend | None = None,
         *,
-        size: int | None = None,
-        numbering: str | None = None,
-        unlabeled: int | None = None,
+        size: Size | None = None,
     ) -> None:
-        self.name, self.pages, self.classes, self.size = name, pages, classes, size
-        self.numbering, self.unlabeled = numbering, unlabeled
+        self.name, self.pages, self.legend, self.size = name, pages, legend, size
+        self.classes = classes = legend.classes if legend else None
         captions = sum(len(page.captions) for page in pages)
         parts = [f"{len(pages):,} pictures"]
         parts += [f"label maps of {len(classes)} classes"] if classes else []
@@ -81,16 +80,9 @@ class Folder(OnDisk):
 
     def read(self, index: int) -> Scene:
         page = self.pages[index]
-        if page.label_map is None or self.classes is None:
+        if page.label_map is None or self.legend is None:
             return Scene(load_image(page.image), page.captions)
-        if self.numbering is None:
-            pair = load_pair(page.image, page.label_map, self.classes, unlabeled=self.unlabeled)
-            image, label_map = pair
-        else:
-            image = load_image(page.image)
-            label_map = LabelMap.load(
-                page.label_map, self.classes, numbering=self.numbering, unlabeled=self.unlabeled
-            )
+        image, label_map = load_pair(page.image, page.label_map, self.legend)
         if page.instances is not None:
             label_map = with_instances(label_map, page.instances)
         return Scene(image, page.captions, label_map=label_map)

@@ -7,38 +7,46 @@ from pathlib import Path
 
 from torchvision import tv_tensors
 
+from course_lib.data.tables import Legend
 from course_lib.errors import CourseError, Problems
-from course_lib.scene import ClassTable, LabelMap, load_image
+from course_lib.scene import LabelMap, load_image
 
 __all__ = ["load_pair", "pair_by_stem"]
 
 
 def pair_by_stem(
-    images: Iterable[Path], maps: Iterable[Path], *, suffix: str = ""
+    images: Iterable[Path],
+    maps: Iterable[Path],
+    *,
+    suffix: str = "",
+    image_suffix: str = "",
+    what: str = "label map",
 ) -> list[tuple[Path, Path]]:
     """Pairs of picture and map with the same name, whatever their extensions, in order of name.
 
     Args:
         suffix: what map names have more, ``"_mask"`` for ``a.png`` and ``a_mask.png``.
+        image_suffix: what picture names have more.
+        what: what the maps are, in messages.
 
     Raises:
         CourseError: files without a partner on either side, and names that occur twice.
     """
-    with Problems("pictures and label maps") as problems:
-        left = _by_stem(images, "", "pictures", problems)
-        right = _by_stem(maps, suffix, "label maps", problems)
-        _orphans(left, right, "pictures without a label map", problems)
-        _orphans(right, left, "label maps without a picture", problems)
+    with Problems(f"pictures and {what}s") as problems:
+        left = _by_stem(images, image_suffix, "pictures", problems)
+        right = _by_stem(maps, suffix, f"{what}s", problems)
+        _orphans(left, right, f"pictures without a {what}", problems)
+        _orphans(right, left, f"{what}s without a picture", problems)
         problems.check(bool(left), "there are no pictures")
     return [(left[stem], right[stem]) for stem in sorted(left)]
 
 
-def load_pair(
-    image: Path, label_map: Path, classes: ClassTable, *, unlabeled: int | None = None
-) -> tuple[tv_tensors.Image, LabelMap]:
+def load_pair(image: Path, label_map: Path, legend: Legend) -> tuple[tv_tensors.Image, LabelMap]:
     """A picture and its map, which must have the same size once both stand upright."""
     pixels = load_image(image)
-    ids = LabelMap.load(label_map, classes, unlabeled=unlabeled)
+    ids = LabelMap.load(
+        label_map, legend.classes, numbering=legend.numbering, unlabeled=legend.unlabeled
+    )
     (height, width), (map_height, map_width) = pixels.shape[-2:], ids.canvas
     if (height, width) != (map_height, map_width):
         raise CourseError(

@@ -25,7 +25,7 @@ from torchvision.transforms.v2 import functional as F
 
 from course_lib.data.fingerprint import fingerprint, of_files
 from course_lib.data.folder import walk
-from course_lib.data.on_disk import OnDisk
+from course_lib.data.on_disk import OnDisk, Size
 from course_lib.errors import CourseError, Problems
 from course_lib.foreign import read_pickle
 from course_lib.scene import Scene, load_image
@@ -51,7 +51,9 @@ class Entry:
 class Captioned(OnDisk):
     """Pictures with sentences, with their embeddings, or with both."""
 
-    def __init__(self, name: str, entries: Sequence[Entry], missing: int, size: int | None) -> None:
+    def __init__(
+        self, name: str, entries: Sequence[Entry], missing: int, size: Size | None
+    ) -> None:
         self.name, self.entries, self.size = name, entries, size
         told = sum(len(entry.captions) for entry in entries)
         read = sum(len(e.embeddings) for e in entries if e.embeddings is not None)
@@ -97,7 +99,7 @@ def published_splits(place: Path) -> list[str]:
     return [split for split in FLOWERS if files.keys(split) is not None]
 
 
-def open_published(name: str, place: Path, split: str | None, size: int | None) -> Captioned:
+def open_published(name: str, place: Path, split: str | None, size: Size | None) -> Captioned:
     """One split of flowers or birds.
 
     Raises:

@@ -11,7 +11,7 @@ from torch import Tensor
 from course_lib.data.digit_scenes import SCENES, DigitScenes
 from course_lib.data.digits import Digits, Mnist, find_mnist
 from course_lib.data.known import open_data, splits_of
-from course_lib.data.on_disk import OnDisk
+from course_lib.data.on_disk import OnDisk, framed
 from course_lib.data.storybook import Storybook
 from course_lib.data.storybook.world import Split
 from course_lib.data.vary import Varied
@@ -32,8 +32,9 @@ def open_source(
     *,
     flip: bool = False,
     crop_from: int | None = None,
+    aspect: float = 1.0,
 ) -> Source:
-    """The scenes of that name at ``size`` pixels.
+    """The scenes of that name, ``size`` pixels wide.
 
     Args:
         name: ``digits``, ``mnist``, one or two of them on canvases (``mnist-one``, ``digits-two``,
@@ -41,7 +42,8 @@ def open_source(
             scene), a data set of the manifest, or a folder.
         split: ``train``, ``val`` or ``test``; what has no splits is all for training.
         flip: mirror scenes by chance. Storybook and digits need none: a digit has a right way.
-        crop_from: side in pixels from which squares are cut by chance.
+        crop_from: width in pixels of the larger pictures from which those are cut by chance.
+        aspect: width by height; 2 makes pictures of Cityscapes half as high as they are wide.
 
     Raises:
         CourseError: an unknown name or split, or data that is not there yet.
@@ -55,8 +57,9 @@ def open_source(
         book = Storybook(size=size, things=BOOKS[name])
         pages = book.split(cast(Split, _known_split("storybook", split)))
         return Part(book, pages if name == "storybook" else pages[: ENOUGH * 64 // size])
-    source = cast(OnDisk, open_data(name, _known_split(name, split), crop_from or size))
-    return Varied(source, size, flip) if flip or crop_from else source
+    part = _known_split(name, split)
+    source = cast(OnDisk, open_data(name, part, framed(crop_from or size, aspect)))
+    return Varied(source, framed(size, aspect), flip) if flip or crop_from else source
 
 
 def _handwriting(name: str, size: int, split: str) -> Digits | Mnist:

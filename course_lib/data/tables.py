@@ -5,12 +5,15 @@ from __future__ import annotations
 import colorsys
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
+from course_lib.data.on_disk import first_few
 from course_lib.errors import CourseError, Problems
 from course_lib.scene import ClassInfo, ClassTable
 
-__all__ = ["distinct_colours", "read_classes", "table_of"]
+__all__ = ["Legend", "distinct_colours", "read_legend", "table_of"]
 
 Colour = tuple[int, int, int]
 
@@ -32,27 +35,59 @@ def table_of(names: Sequence[str]) -> ClassTable:
     return ClassTable(tuple(ClassInfo(i, *pair, "thing") for i, pair in enumerate(pairs)))
 
 
-def read_classes(path: Path) -> ClassTable:
-    """The table in a file with a line for each class, in the order of their ids from 0.
+@dataclass(frozen=True)
+class Legend:
+    """What the numbers in files of label maps mean.
 
-    A line is a name. Its number may stand before it (``3 road``, ``3: road``); ``stuff`` or
-    ``thing`` and the colour may follow, with commas: ``road, stuff, 110, 108, 112``.
+    Attributes:
+        classes: the class table.
+        numbering: which of the table's ``source_ids`` the files hold; None for the table's own.
+        unlabeled: the number of pixels that nobody labelled, in the files.
+    """
+
+    classes: ClassTable
+    numbering: str | None = None
+    unlabeled: int | None = None
+
+
+def read_legend(path: Path) -> Legend:
+    """The legend in a file with a line for each class.
+
+    A line is a name; ``stuff`` or ``thing`` and the colour may follow, with commas: ``road, stuff,
+    110, 108, 112``. Classes are numbered from 0 in the order of the lines, or else as the lines
+    say: ``7 road`` or ``7: road``. Then ``255 unlabeled`` is the number of what nobody labelled.
+
+    Raises:
+        CourseError: every line that is none of that, and numbers on some of the lines only.
     """
     lines = [line.strip() for line in path.read_text("utf-8-sig").splitlines()]
-    lines = [line for line in lines if line and not line.startswith("#")]
-    colours, rows = distinct_colours(len(lines)), []
+    parts = [re.fullmatch(r"(?:(\d+)[:\s]\s*)?(.*)", line) for line in lines if line[:1] not in "#"]
+    told = [(match[1], match[2]) for match in parts if match]
     with Problems(str(path)) as problems:
-        for i, line in enumerate(lines):
-            name, *rest = (part.strip() for part in line.split(","))
-            kind = rest[0] if rest else "thing"
-            if kind not in ("stuff", "thing") or len(rest) not in (0, 1, 4):
-                problems.add(f"{line!r} is not: name, stuff or thing, red, green, blue")
-                continue
-            numbers = [int(part) for part in rest[1:] if part.isdigit() and int(part) < 256]
-            problems.check(len(numbers) in (0, 3), f"{line!r}: a colour is three numbers, 0 to 255")
-            colour = (numbers[0], numbers[1], numbers[2]) if len(numbers) == 3 else colours[i]
-            bare = re.sub(rf"^{i}[:\s]\s*", "", name)
-            rows.append(ClassInfo(i, bare, colour, "stuff" if kind == "stuff" else "thing"))
+        rows = _rows([(n, text) for n, text in told if not (n and text == "unlabeled")], problems)
+        bare = [text for number, text in told if number is None]
+        some = f"some lines begin with a number, others do not: {first_few(bare)}"
+        problems.check(len(bare) in (0, len(told)), some)
     if not rows:
         raise CourseError("there is no class in it", where=str(path), fix="write a name a line")
-    return ClassTable(tuple(rows))
+    void = next((int(number) for number, text in told if number and text == "unlabeled"), None)
+    dense = all(row.source_ids.get("file", row.id) == row.id for row in rows)
+    classes = ClassTable(tuple(replace(row, source_ids={}) if dense else row for row in rows))
+    return Legend(classes, None if dense else "file", void)
+
+
+def _rows(told: list[tuple[str | None, str]], problems: Problems) -> list[ClassInfo]:
+    colours, rows = distinct_colours(len(told)), []
+    for i, (number, line) in enumerate(told):
+        name, *rest = (part.strip() for part in line.split(","))
+        kind = rest[0] if rest else "thing"
+        if kind not in ("stuff", "thing") or len(rest) not in (0, 1, 4):
+            problems.add(f"{line!r} is not: name, stuff or thing, red, green, blue")
+            continue
+        channels = [int(part) for part in rest[1:] if part.isdigit() and int(part) < 256]
+        problems.check(len(channels) in (0, 3), f"{line!r}: a colour is three numbers, 0 to 255")
+        red, green, blue = channels if len(channels) == 3 else colours[i]
+        source_ids = {"file": int(number)} if number else {}
+        sort: Literal["stuff", "thing"] = "stuff" if kind == "stuff" else "thing"
+        rows.append(ClassInfo(i, name, (red, green, blue), sort, source_ids))
+    return rows

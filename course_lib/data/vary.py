@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
-from course_lib.data.on_disk import OnDisk
+from course_lib.data.on_disk import OnDisk, Size, sides
 from course_lib.errors import CourseError
 from course_lib.scene import ClassTable, Scene, SceneBatch, collate
 
@@ -24,12 +24,12 @@ class Varied:
 
     Attributes:
         source: scenes in files, opened at the size from which squares are cut.
-        size: side of the squares in pixels; ``source.size`` cuts nothing away.
+        size: side of the squares in pixels, or height and width; ``source.size`` cuts nothing away.
         flip: whether every other scene is mirrored, and its captions' left and right exchanged.
     """
 
     source: OnDisk
-    size: int
+    size: Size
     flip: bool = True
 
     @property
@@ -49,8 +49,8 @@ class Varied:
 
     def batch(self, indices: Tensor) -> SceneBatch:
         """The scenes with these indices (``[B]``), cut from the middle and not mirrored."""
-        margin = self._margin() // 2
-        scenes = [self.cut(self.source[int(index)], margin, margin) for index in indices]
+        top, left = (margin // 2 for margin in self._margins())
+        scenes = [self.cut(self.source[int(index)], top, left) for index in indices]
         return collate(scenes, self.classes)
 
     def varied(self, indices: Tensor, chances: Sequence[torch.Generator]) -> SceneBatch:
@@ -60,20 +60,22 @@ class Varied:
 
     def vary(self, index: int, chance: torch.Generator) -> Scene:
         """One scene; all numbers are drawn, used or not, so that options do not change others."""
-        top, left = torch.randint(self._margin() + 1, (2,), generator=chance).tolist()
+        top, left = (int(torch.randint(m + 1, (), generator=chance)) for m in self._margins())
         mirrored = bool(torch.rand((), generator=chance) < 0.5)
         scene = self.cut(self.source[index], top, left)
         return scene.flip() if self.flip and mirrored else scene
 
     def cut(self, scene: Scene, top: int, left: int) -> Scene:
-        """The square whose corner is ``(top, left)``."""
-        if not self._margin():
+        """The part whose corner is ``(top, left)``."""
+        if not any(self._margins()):
             return scene
         if scene.layout is not None:
             raise CourseError("scenes with objects are not cropped: boxes would leave the picture",
                               where=self.name, fix="crop_from=None")  # fmt: skip
-        corner = (top, left, self.size, self.size)
+        corner = (top, left, *sides(self.size))
         return scene.transform(lambda parts: {k: F.crop(v, *corner) for k, v in parts.items()})
 
-    def _margin(self) -> int:
-        return (self.source.size or self.size) - self.size
+    def _margins(self) -> tuple[int, int]:
+        """How much higher and wider than a part the whole is."""
+        (height, width), (rows, columns) = sides(self.source.size or self.size), sides(self.size)
+        return height - rows, width - columns

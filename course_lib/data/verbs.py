@@ -13,16 +13,17 @@ from course_lib.data.fetch import Fetched, fetch, fetched, incomplete, make_fold
 from course_lib.data.folder import BAD, check_folder, existing
 from course_lib.data.known import (
     NOTE,
-    PAIRED,
     copy_note,
     fingerprint_of,
+    framing_of,
     open_data,
+    paired_of,
     place_of,
     prepared_place,
     splits_of,
 )
-from course_lib.data.manifest import BUILT_IN, DataSet, manifest
-from course_lib.data.on_disk import OnDisk, Report, first_few
+from course_lib.data.manifest import DataSet, manifest
+from course_lib.data.on_disk import OnDisk, Report, Size, first_few
 from course_lib.data.preview import sheet
 from course_lib.errors import CourseError
 from course_lib.paths import runs_dir
@@ -45,13 +46,14 @@ class Listed:
 
 def list_datasets() -> list[Listed]:
     """What comes with the course, and all data sets of the manifest."""
-    own = [Listed(data_set, here=True) for data_set in BUILT_IN]
-    return own + [Listed(data_set, _is_here(data_set)) for data_set in manifest()]
+    return [Listed(data_set, _is_here(data_set)) for data_set in manifest()]
 
 
 def _is_here(data_set: DataSet) -> bool:
     """Whether its files are in its folder; a folder of its own that is not empty is enough."""
     place = data_set.place
+    if data_set.how == "built in":
+        return True
     if data_set.folder:
         noted = fetched(place)
         return any(f.name in noted or (f.put and (place / f.put).exists()) for f in data_set.files)
@@ -70,7 +72,7 @@ def check(name: str, *, remove_bad: bool = False) -> Report:
             "only your own folder is tidied", where=name, fix=f"course data fetch {name}"
         )
     folder = _existing(name)
-    if name in PAIRED or name in ("mnist", "cifar10"):
+    if paired_of(name) or name in ("mnist", "cifar10"):
         report = _check_splits(name)
     else:
         report = check_folder(folder)
@@ -114,22 +116,26 @@ def _check_splits(name: str) -> Report:
         found += [f"{split}: {line}" for line in source.found]
         problems += [f"{split}: {line}" for line in findings.problems]
         oddities += [f"{split}: {line}" for line in findings.oddities]
-    return Report(str(place_of(name)), tuple(found), tuple(problems), tuple(oddities))
+    return Report(str(place_of(name) or name), tuple(found), tuple(problems), tuple(oddities))
 
 
-def prepare(name: str, size: int, split: str | None = None, *, most: int | None = None) -> Coco:
+def prepare(
+    name: str, size: Size | None = None, split: str | None = None, *, most: int | None = None
+) -> Coco:
     """Resizes a data set once, so that training reads small files without decoding large ones.
 
     The copy is in COCO's format, whatever the original was, and takes its place in
     :func:`~course_lib.data.known.open_data`. It is made again if the original has changed.
 
     Args:
-        size: squares of this many pixels; label maps by nearest neighbour.
+        size: squares of this many pixels, or height and width; label maps by nearest neighbour. By
+            default what SPADE's authors cut their pictures from: 286, or 256 x 512 for Cityscapes.
         most: stop after this many scenes.
     """
     from tqdm import tqdm
 
     split = split or next(iter(splits_of(name)), None)
+    size = size or framing_of(name).whole
     place = prepared_place(name, split, size)
     note = {"made from": fingerprint_of(name), "most": most}
     if copy_note(place) == note:

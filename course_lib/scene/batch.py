@@ -27,7 +27,8 @@ class SceneBatch:
         captions: the sentences of each picture.
         embeddings: ``[B, K, 1024]``, published embeddings of K sentences of each picture.
         label_maps: ``[B, H, W]``, int64, class ids.
-        instances: ``[B, H, W]``, int64: 0 for stuff, ``k + 1`` for the picture's object ``k``.
+        instances: ``[B, H, W]``, int64: 0 for stuff, ``k + 1`` for the picture's object ``k``;
+            without objects, any numbers that tell things of a class apart.
         objects: ``[B, O]``, int64, class ids; 0 where no object is present.
         boxes: ``[B, O, 4]``, corners (XYXY) as fractions of the picture; 0 where none is present.
         present: ``[B, O]``, bool: which objects are real, and not padding.
@@ -196,7 +197,7 @@ def _with_objects(
     batch: SceneBatch, scenes: Sequence[Scene], max_objects: int | None, on_extra: OnExtra
 ) -> SceneBatch:
     if any(scene.layout is None for scene in scenes):
-        return batch
+        return _with_numbers(batch, scenes)
     if batch.classes is None:
         raise CourseError("layouts need a class table", where="collate", fix="pass classes=")
     layouts = [scene.layout for scene in scenes if scene.layout is not None]
@@ -211,6 +212,13 @@ def _with_objects(
         present[i, : len(indices)] = True
     instances = _instances(scenes, picked)
     return replace(batch, objects=objects, boxes=boxes, present=present, instances=instances)
+
+
+def _with_numbers(batch: SceneBatch, scenes: Sequence[Scene]) -> SceneBatch:
+    """The label maps' own instances, where there is no layout that they could belong to."""
+    maps = [scene.label_map.instances for scene in scenes if scene.label_map is not None]
+    numbers = [part.as_subclass(Tensor) for part in maps if part is not None]
+    return replace(batch, instances=torch.stack(numbers)) if len(numbers) == len(scenes) else batch
 
 
 def _instances(scenes: Sequence[Scene], picked: Sequence[Sequence[int]]) -> Tensor | None:

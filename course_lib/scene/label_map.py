@@ -83,6 +83,8 @@ class LabelMap:
     ) -> LabelMap:
         """A label map from a lossless picture: ids in grey or as a palette, or the table's colours.
 
+        In colours, black means unlabeled, unless it is the colour of a class.
+
         Args:
             numbering: the file's ids are a data set's own (:meth:`ClassTable.from_source`).
             unlabeled, binary: as in :meth:`of`.
@@ -98,7 +100,7 @@ class LabelMap:
         if picture.format == "JPEG":
             raise CourseError("a JPEG with another name; maps must be PNG", where=where)
         tensor = _ids_of(picture, classes, where)
-        if numbering is not None:
+        if numbering is not None and not _is_coloured(picture):
             void = () if unlabeled is None else (unlabeled,)
             return cls.of(classes.from_source(tensor, numbering, void=void, where=where), classes)
         return cls.of(tensor, classes, unlabeled=unlabeled, binary=binary, where=where)
@@ -232,8 +234,12 @@ def _warn_of_oddities(ids: Tensor, classes: ClassTable, where: str) -> None:
         )
 
 
+def _is_coloured(picture: PILImage.Image) -> bool:
+    return picture.mode not in ("L", "P", "1") and not picture.mode.startswith("I")
+
+
 def _ids_of(picture: PILImage.Image, classes: ClassTable, where: str) -> Tensor:
-    if picture.mode in ("L", "P", "1") or picture.mode.startswith("I"):
+    if not _is_coloured(picture):
         # A palette picture is read by its index: converting to grey would read its colours.
         return torch.from_numpy(np.array(picture).astype(np.int64))
     pixels = np.array(picture.convert("RGBA")).astype(np.int64)
@@ -244,7 +250,8 @@ def _ids_of(picture: PILImage.Image, classes: ClassTable, where: str) -> Tensor:
             fix="save it as PNG in grey, with a palette, or in the table's colours",
         )
     keys = (pixels[..., 0] << 16) + (pixels[..., 1] << 8) + pixels[..., 2]
-    known = {(r << 16) + (g << 8) + b: i for i, (r, g, b) in _colours(classes).items()}
+    known = {0: classes.unlabeled}  # black, unless a class has it
+    known |= {(r << 16) + (g << 8) + b: i for i, (r, g, b) in _colours(classes).items()}
     values, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
     _check_colours(dict(zip(values.tolist(), counts.tolist(), strict=True)), known, where)
     mapped = np.array([known[value] for value in values.tolist()], dtype=np.int64)

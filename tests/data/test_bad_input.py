@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from course_lib.data.pairs import load_pair, pair_by_stem
+from course_lib.data.tables import Legend
 from course_lib.errors import CourseError
 from course_lib.scene import (
     ClassTable,
@@ -100,7 +101,7 @@ def bomb(folder: Path, side: int) -> object:
 def unequal(folder: Path) -> object:
     png(folder / "a.png", np.zeros((12, 12, 3), np.uint8))
     png(folder / "a_mask.png", np.eye(12, 11, dtype=np.uint8))
-    return load_pair(folder / "a.png", folder / "a_mask.png", CLASSES)
+    return load_pair(folder / "a.png", folder / "a_mask.png", Legend(CLASSES))
 
 
 def unpaired(folder: Path) -> object:

@@ -17,9 +17,11 @@ from course_lib.errors import CourseError, Problems
 if TYPE_CHECKING:
     from pycocotools.coco import COCO
 
-__all__ = ["KINDS", "Row", "coco_splits", "describe", "load_json"]
+__all__ = ["INSTANCES", "KINDS", "TABLE", "Row", "coco_splits", "describe", "load_json"]
 
 KINDS = ("instances", "stuff", "captions", "image_info")
+INSTANCES = "instancemaps"  # pictures that number things; a folder of our own, not COCO's
+TABLE = "classes.json"  # the class table of scenes that we wrote, beside COCO's files
 Row = dict[str, Any]
 
 # pictures in the complete files of train2017 and train2014, val2017 and val2014

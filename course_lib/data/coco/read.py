@@ -11,8 +11,16 @@ from torch import Tensor
 from torchvision import tv_tensors
 
 from course_lib.data.coco.classes import COCO_CLASSES, numbered, table_of_categories
-from course_lib.data.coco.json_files import KINDS, Row, coco_splits, describe, load_json
-from course_lib.data.on_disk import OnDisk, first_few
+from course_lib.data.coco.json_files import (
+    INSTANCES,
+    KINDS,
+    TABLE,
+    Row,
+    coco_splits,
+    describe,
+    load_json,
+)
+from course_lib.data.on_disk import OnDisk, Size, first_few
 from course_lib.errors import CourseError, suggestion
 from course_lib.scene import ClassTable, LabelMap, Layout, Scene, load_image
 from course_lib.scene.pictures import open_picture
@@ -32,7 +40,7 @@ class Coco(OnDisk):
     Args:
         folder: holds ``annotations`` and a folder of pictures for each split.
         split: ``"train2017"``, ``"val2017"``, ...; may be left out where there is one.
-        size: squash scenes to squares of this many pixels.
+        size: squash scenes to squares of this many pixels, or to this height and width.
         instances: the instances JSON, where it has another name and place (*your own folder*).
 
     Raises:
@@ -47,7 +55,7 @@ class Coco(OnDisk):
         folder: str | Path,
         split: str | None = None,
         *,
-        size: int | None = None,
+        size: Size | None = None,
         instances: Path | None = None,
     ) -> None:
         self.folder, self.size = Path(folder), size
@@ -61,7 +69,7 @@ class Coco(OnDisk):
         for part in self.parts.values():
             self.images |= part.imgs
         self.order = sorted(self.images)
-        self.classes = table_of_categories(self._categories("instances"), self._categories("stuff"))
+        self.classes = self._class_table()
         self._table = numbered(self.classes)
         self._names = {info.source_ids["coco"]: info.name for info in self._table}
         self.pictures = self._find_pictures(instances)
@@ -101,6 +109,12 @@ class Coco(OnDisk):
         """What :func:`write_coco` put beside a picture that came with embeddings."""
         file = self.folder / "embeddings" / self.split / f"{picture.stem}.npy"
         return torch.from_numpy(np.load(file, allow_pickle=False)) if file.is_file() else None
+
+    def _class_table(self) -> ClassTable:
+        own = self.folder / "annotations" / TABLE
+        if own.is_file():
+            return ClassTable.from_json(own.read_text("utf-8"))
+        return table_of_categories(self._categories("instances"), self._categories("stuff"))
 
     def _pick_split(self, split: str | None) -> str:
         splits = coco_splits(self.folder)
@@ -191,6 +205,10 @@ class Coco(OnDisk):
             ids = self._painted(key, canvas)
         else:
             return None
+        numbers = self.folder / INSTANCES / self.split / png.name
+        if numbers.is_file():
+            instances = torch.from_numpy(np.array(open_picture(numbers)).astype(np.int64))
+            return LabelMap(tv_tensors.Mask(ids), self.classes, tv_tensors.Mask(instances))
         return LabelMap(tv_tensors.Mask(ids), self.classes, _numbered_masks(ids, masks))
 
     def _painted(self, key: int, canvas: tuple[int, int]) -> Tensor:

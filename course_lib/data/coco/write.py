@@ -14,6 +14,7 @@ from PIL import Image as PILImage
 from torch import Tensor
 
 from course_lib.data.coco.classes import OTHER, numbered
+from course_lib.data.coco.json_files import INSTANCES, TABLE
 from course_lib.errors import CourseError
 from course_lib.scene import ClassTable, LabelMap, Scene
 
@@ -34,6 +35,7 @@ def write_coco(
 
     Each JSON lists the pictures that it knows about: ``instances`` those with a layout, ``stuff``
     those with a label map, ``captions`` those with captions or embeddings, and ``image_info`` all.
+    Not in COCO's format are the class table and instances of scenes without a layout.
     :class:`~course_lib.data.coco.Coco` reads the folder back without any loss.
 
     Args:
@@ -57,6 +59,7 @@ class _Writer:
 
     def __init__(self, folder: Path, split: str, classes: ClassTable | None) -> None:
         self.folder, self.split = folder, split
+        self.given = classes
         self.classes = numbered(classes) if classes else None
         self.images: dict[str, list[Row]] = defaultdict(list)
         self.annotations: dict[str, list[Row]] = defaultdict(list)
@@ -64,7 +67,8 @@ class _Writer:
     def add(self, number: int, scene: Scene) -> None:
         (height, width), name = scene.canvas, f"{number:012}.png"
         if self.classes is None and scene.label_map is not None:
-            self.classes = numbered(scene.label_map.classes)
+            self.given = scene.label_map.classes
+            self.classes = numbered(self.given)
         self.png(self.split, name, scene.image.permute(1, 2, 0))
         image = {"id": number, "file_name": name, "height": height, "width": width}
         self.note("image_info", image, [])
@@ -77,6 +81,9 @@ class _Writer:
         if scene.label_map is not None:
             self.note("stuff", image, self.stuff(scene.label_map))
             self.png(f"stuffthingmaps/{self.split}", name, self.map_pixels(scene.label_map))
+            if scene.layout is None and scene.label_map.instances is not None:
+                numbers = scene.label_map.instances.to(torch.uint16)
+                self.png(f"{INSTANCES}/{self.split}", name, numbers)
 
     def note(self, kind: str, image: Row, rows: list[Row]) -> None:
         self.images[kind].append(image)
@@ -151,6 +158,8 @@ class _Writer:
                 content["categories"] = self.categories("thing" if kind == "instances" else "stuff")
             path = self.folder / "annotations" / f"{kind}_{self.split}.json"
             path.write_text(json.dumps(content), "utf-8")
+        if self.given:
+            (self.folder / "annotations" / TABLE).write_text(self.given.to_json(), "utf-8")
 
     def categories(self, kind: str) -> list[Row]:
         table = self.table()
