@@ -1,0 +1,306 @@
+"""LostGAN's game: hinge losses on the picture and on each object, and likeness to the real picture.
+
+Sun and Wu 2019, section 3.4, and 2021, section 3.5. The published game asks for likeness of whole
+pictures; small painters learn shapes sooner if it is also asked for object by object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from course_lib.errors import CourseError, Problems
+from course_lib.foreign import read_weights
+from course_lib.lostgan.discriminator import PLANS, Discriminator
+from course_lib.lostgan.networks import NOWHERE, WIDTHS, Generator, Sizes
+from course_lib.nn.perceptual import PerceptualNet, perceptual_distance
+from course_lib.nn.regions import region_features
+from course_lib.nn.vgg import VGG19, vgg19_file, vgg_distance
+from course_lib.objective import Objective, Player, Step, TrainConfig, check_adam, draw
+from course_lib.painter import noise
+from course_lib.scene import ClassTable, SceneBatch, Source
+
+__all__ = [
+    "LostGANConfig", "LostGANObjective", "crop_distance", "mean", "objects_of", "padded",
+    "stuff_boxes",
+]  # fmt: skip
+
+LEAST_STUFF = 0.02  # of the picture: less of a kind of stuff is no object, as in the paper's filter
+
+
+@dataclass(frozen=True)
+class LostGANConfig(TrainConfig):
+    """The defaults are the authors' for version 2 on COCO-Stuff: 200 epochs of 24,972 pictures."""
+
+    version: Literal[1, 2] = 2  # 1: ICCV 2019; 2: the masks are mended while G paints
+    data: str = "coco-layouts"  # scenes with boxes
+    size: int = 128  # side of a picture in pixels: 64, 128 or 256
+    rounds: int = 78_000  # each epoch has every picture twice, as it is and mirrored
+    batch_size: int = 128  # scenes a round
+    flip: bool = True  # mirror pictures by chance
+    labels: int = 184  # classes, and one more for "nothing"; COCO's numbers have one to spare
+    max_objects: int = 8  # in a scene
+    stuff: float = 0.0  # share of scenes whose stuff regions, read off the label map, are objects
+    z_dim: int = 128  # length of the noise of an object, and of the picture's
+    label_dim: int = 180  # length of a class's embedding; 128 in the published 64-pixel network
+    width_g: int = 64  # channels of G's last map
+    width_d: int = 64  # channels of D's first map
+    mask_width: int = 256  # channels of the mask network; 128 in the published version 1
+    mask_labels: int = 184  # classes whose masks version 2 mends
+    mask_hidden: int = 100  # channels of the network that does so
+    align_corners: bool = True  # how masks are sampled; the authors' torch 1.0 did it so
+    plan_d: int = 0  # D as published for pictures of 64, 128 or 256 pixels; 0 for those of `size`
+    high_pass: float = 0.0  # how much fine detail is amplified for D; 0 for no such channels
+    on_objects: float = 1.0  # weight of the objects' hinge losses
+    on_picture: float = 0.1  # weight of the picture's
+    pixel: float = 1.0  # weight of the mean absolute difference to the real picture
+    perceptual: float = 1.0  # weight of that of activations, VGG-19's where its file is there
+    crop: float = 0.0  # weight of that of objects, each resampled to 16 x 16 pixels
+    ema: float = 0.0  # the paper samples from the last weights
+    milestone_every: int = 1_170  # rounds: 3 epochs
+    keep: Literal["painter", "full"] = "full"  # a run may resume from any milestone
+    lr_g: float = 1e-4  # Adam's step sizes
+    lr_d: float = 1e-4
+    betas: tuple[float, float] = (0.0, 0.999)  # Adam's memory
+
+    @property
+    def sizes(self) -> Sizes:
+        """What G is built from."""
+        return Sizes(
+            version=self.version,
+            size=self.size,
+            labels=self.labels,
+            z_dim=self.z_dim,
+            label_dim=self.label_dim,
+            width=self.width_g,
+            mask_width=self.mask_width,
+            mask_labels=self.mask_labels,
+            mask_hidden=self.mask_hidden,
+            align_corners=self.align_corners,
+        )
+
+    def check(self, problems: Problems) -> None:
+        super().check(problems)
+        problems.check(self.version in (1, 2), f"version is {self.version!r}, there are 1 and 2")
+        sides = ", ".join(map(str, WIDTHS))
+        problems.check(self.size in WIDTHS, f"size is {self.size}: one of {sides}")
+        problems.check(self.plan_d in (0, *PLANS), f"plan_d is {self.plan_d}: 0, {sides}")
+        for name in ("labels", "max_objects", "z_dim", "label_dim", "width_g", "width_d",
+                     "mask_width", "mask_labels", "mask_hidden"):  # fmt: skip
+            value = getattr(self, name)
+            whole = isinstance(value, int) and value >= 1
+            problems.check(whole, f"{name} is {value}, it must be a whole number of at least 1")
+        problems.check(
+            self.version == 1 or self.mask_labels >= self.labels,
+            f"mask_labels is {self.mask_labels}, fewer than the {self.labels} labels",
+            "the same number, or more",
+        )
+        for name in ("high_pass", "on_objects", "on_picture", "pixel", "perceptual", "crop"):
+            value = getattr(self, name)
+            problems.check(value >= 0, f"{name} is {value}, it must not be negative")
+        problems.check(0 <= self.stuff <= 1, f"stuff is {self.stuff}, a share from 0 to 1")
+        problems.check(
+            self.batch_size >= 2,
+            f"batch_size is {self.batch_size}; batch norm needs 2 pictures or more",
+        )
+        check_adam(problems, "lr_g", self.lr_g, self.betas)
+        check_adam(problems, "lr_d", self.lr_d, self.betas)
+
+
+# --- The losses ---
+
+
+def mean(scores: Tensor) -> Tensor:
+    """The mean, in float32; 0 of no scores at all: a batch may have no objects."""
+    return scores.float().sum() / max(len(scores), 1)
+
+
+def hinge(real: Tensor, fake: Tensor) -> Tensor:
+    """``E max(0, 1 - D(x)) + E max(0, 1 + D(G(z)))``."""
+    return mean(F.relu(1 - real)) + mean(F.relu(1 + fake))
+
+
+def crop_distance(painted: Tensor, real: Tensor, boxes: Tensor, labels: Tensor) -> Tensor:
+    """Mean absolute difference of the objects, each resampled to 16 x 16 pixels.
+
+    So a small object counts as much as a large one; in a whole picture it hardly counts.
+    """
+    there = labels != 0
+    number = there.nonzero()[:, 0]
+    one, other = (
+        region_features(pictures, boxes[there], number, 16, aligned=True, samples=2)
+        for pictures in (painted, real)
+    )
+    return mean((one - other).abs().mean(dim=(1, 2, 3)))
+
+
+def eyes() -> VGG19 | PerceptualNet:
+    """VGG-19 where its file is there; else the course's own network for losses, never a judge."""
+    file = vgg19_file()
+    return VGG19(read_weights(file)) if file.is_file() else PerceptualNet.load()
+
+
+# --- The layout as the networks take it ---
+
+
+def stuff_boxes(label_maps: Tensor, stuff: Tensor) -> tuple[Tensor, Tensor]:
+    """A box around each kind of stuff, and whether there is enough of it to be an object.
+
+    Shapes: label maps ``[B, H, W]``, class ids ``[S]`` -> ``[B, S, 4]`` (corners, fractions) and
+    ``[B, S]``, bool.
+    """
+    shown = label_maps[:, None] == stuff[:, None, None]  # [B, S, H, W]
+    ends = []
+    for dim in (2, 3):  # columns, then rows, that show it
+        line = shown.any(dim=dim).int()
+        length = line.shape[-1]
+        ends.append((line.argmax(-1) / length, 1 - line.flip(-1).argmax(-1) / length))
+    (left, right), (top, bottom) = ends
+    enough = shown.float().mean(dim=(2, 3)) > LEAST_STUFF
+    return torch.stack([left, top, right, bottom], dim=-1), enough
+
+
+def padded(boxes: Tensor, objects: Tensor, present: Tensor, most: int) -> tuple[Tensor, Tensor]:
+    """Those objects that are present, in their order, and nothing after them.
+
+    Shapes: boxes ``[B, O, 4]``, class ids ``[B, O]``, present ``[B, O]`` -> boxes
+    ``[B, most, 4]`` and labels ``[B, most]``, class id + 1, or 0 for nothing.
+
+    Raises:
+        CourseError: a scene has more than ``most`` objects.
+    """
+    if present.shape[1] > most and int(present.sum(dim=1).max()) > most:
+        raise CourseError(
+            f"a scene has {int(present.sum(dim=1).max())} objects, max_objects is {most}",
+            where="data",
+        )
+    boxes = torch.where(present[..., None], boxes, boxes.new_tensor(NOWHERE))
+    labels = torch.where(present, objects + 1, 0)
+    order = present.int().argsort(dim=1, descending=True, stable=True)[:, :most]
+    boxes, labels = boxes.gather(1, order[..., None].expand(-1, -1, 4)), labels.gather(1, order)
+    room = most - order.shape[1]
+    nowhere = boxes.new_tensor(NOWHERE).expand(len(boxes), room, 4)
+    return torch.cat([boxes, nowhere], dim=1), F.pad(labels, (0, room))
+
+
+def objects_of(scenes: SceneBatch, asked: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    """Boxes, class ids and which are present; with the stuff of those scenes that are ``asked``.
+
+    Raises:
+        CourseError: scenes without boxes or, where stuff is asked for, without label maps.
+    """
+    boxes, objects, present = scenes.boxes, scenes.objects, scenes.present
+    if boxes is None or objects is None or present is None:
+        raise CourseError("these scenes have no boxes", where="data")
+    if asked is None:
+        return boxes, objects, present
+    if scenes.label_maps is None or scenes.classes is None:
+        raise CourseError("these scenes have no label maps", where="data", fix="stuff=0")
+    ids = torch.tensor([scenes.classes.id(name) for name in scenes.classes.stuff])
+    ids = ids.to(scenes.label_maps.device)
+    around, enough = stuff_boxes(scenes.label_maps, ids)
+    return (
+        torch.cat([around, boxes], dim=1),
+        torch.cat([ids.expand(len(scenes), -1), objects], dim=1),
+        torch.cat([enough & asked[:, None], present], dim=1),
+    )
+
+
+class LostGANObjective(Objective):
+    """One round: D learns to tell real from fake; then G, with the same fakes, to be believed."""
+
+    kind = "lostgan"
+
+    config: LostGANConfig
+
+    def __init__(self, config: LostGANConfig) -> None:
+        super().__init__(config)
+        self.generator = Generator(config.sizes)
+        self.discriminator = Discriminator(
+            config.size, config.width_d, config.labels, config.plan_d or None, config.high_pass
+        )
+        self.players = {
+            "D": Player(self.discriminator, config.lr_d, config.betas),
+            "G": Player(self.generator, config.lr_g, config.betas, averaged=True),
+        }
+        self.eyes = eyes() if config.perceptual else None
+        self.classes: ClassTable | None = None
+        self.shown: SceneBatch | None = None  # what previews paint
+
+    def prepare(self, source: Source) -> None:
+        """Looks at the classes and the first scenes.
+
+        Raises:
+            CourseError: scenes without boxes, or of more classes than there are labels.
+        """
+        self.shown = source.batch(torch.arange(min(8, len(source))))
+        self.classes, needed = self.shown.classes, 0
+        with Problems("data") as problems:
+            problems.check(self.shown.boxes is not None, "these scenes have no boxes")
+            problems.check(self.classes is not None, "these scenes have no class table")
+            needed = len(self.classes or ()) + 1
+            problems.check(
+                needed <= self.config.labels,
+                f"there are {needed - 1} classes, too many for labels={self.config.labels}",
+                f"labels={needed}, mask_labels={needed}",
+            )
+
+    def tables(self) -> dict[str, str]:
+        return {} if self.classes is None else {"classes": self.classes.to_json()}
+
+    def round(self, scenes: SceneBatch, step: Step) -> None:
+        config, real = self.config, scenes.images
+        boxes, labels = self.layout(scenes)
+        z = draw(torch.randn, len(real), config.max_objects, config.z_dim).to(real.device)
+        z_image = draw(torch.randn, len(real), config.z_dim).to(real.device)
+        fake = self.generator(z, z_image, boxes, labels).pictures
+
+        real_score, real_objects = self.discriminator(real, boxes, labels)
+        fake_score, fake_objects = self.discriminator(fake.detach(), boxes, labels)
+        on_picture, on_objects = hinge(real_score, fake_score), hinge(real_objects, fake_objects)
+        loss = config.on_objects * on_objects + config.on_picture * on_picture
+        accuracy = (real_score > fake_score).float().mean()  # of pairs; 1/2 is a guess
+        step("D", loss, picture=on_picture, objects=on_objects, accuracy=accuracy)
+
+        score, objects = self.discriminator(fake, boxes, labels)
+        believed = -config.on_objects * mean(objects) - config.on_picture * mean(score)
+        likeness = self.likeness(fake.float(), real, boxes, labels)
+        step("G", believed + likeness, likeness=likeness)
+
+    def likeness(self, fake: Tensor, real: Tensor, boxes: Tensor, labels: Tensor) -> Tensor:
+        """How far the picture is from the real one of the same layout, in three ways."""
+        config = self.config
+        total = config.pixel * (fake - real).abs().mean()
+        if self.eyes is not None:
+            distance = vgg_distance if isinstance(self.eyes, VGG19) else perceptual_distance
+            seen = distance(self.eyes.to(fake.device), fake, real)  # type: ignore[arg-type]
+            total = total + config.perceptual * seen
+        if config.crop:
+            total = total + config.crop * crop_distance(fake, real, boxes, labels)
+        return total
+
+    def layout(self, scenes: SceneBatch) -> tuple[Tensor, Tensor]:
+        """Boxes ``[B, max_objects, 4]`` and labels ``[B, max_objects]``, padded."""
+        asked, share = None, self.config.stuff
+        if share:
+            asked = draw(torch.rand, len(scenes)).to(scenes.images.device) < share
+        return padded(*objects_of(scenes, asked), self.config.max_objects)
+
+    @torch.no_grad()
+    def preview(self, players: Mapping[str, nn.Module]) -> Tensor:
+        """Eight layouts: the real pictures, and below each three of one layout."""
+        device = next(players["G"].parameters()).device
+        scenes = self.shown.to(device) if self.shown else None
+        if scenes is None:
+            raise CourseError("no scenes were looked at", where="preview", fix="prepare(source)")
+        boxes, labels = self.layout(scenes)
+        rows = [scenes.images]
+        for seed in range(3):
+            z = noise(seed, len(scenes), labels.shape[1] + 1, self.config.z_dim).to(device)
+            rows.append(players["G"](z[:, 1:], z[:, 0], boxes, labels).pictures)
+        return torch.cat(rows)

@@ -1,0 +1,241 @@
+"""LostGAN's public face: a layout in, a picture out, whose objects can be restyled and moved."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.nn.init import trunc_normal_
+
+from course_lib.data.coco import COCO_CLASSES
+from course_lib.data.tables import table_of
+from course_lib.errors import CourseError, Problems, check_seed
+from course_lib.lostgan import official
+from course_lib.lostgan.networks import Generator, Painting
+from course_lib.lostgan.objective import LostGANConfig, objects_of, padded, stuff_boxes
+from course_lib.painter import Painter, Picture
+from course_lib.paths import data_dir
+from course_lib.scene import ClassTable, Layout, Scene, SceneBatch
+from course_lib.storage.checkpoint import part
+
+__all__ = ["Drawn", "LostGANPainter", "read_layout"]
+
+MOST = 31  # objects that one layout may have: the published programs' largest number
+TRUNCATION = 2.0  # styles are drawn anew until no number is larger: as the published program does
+
+Four = Sequence[float]
+Written = Layout | Sequence[tuple[str, Four]]
+
+
+@dataclass(frozen=True)
+class Drawn(Picture):
+    """A picture that knows its layout; what it was painted from can be used again.
+
+    Its steps, for ``O`` objects: ``masks`` ``[O, h, w]`` in [0, 1], as regressed; ``refined``,
+    as the last block used them; ``styles`` ``[O, z_dim]`` and ``z`` ``[z_dim]``, the picture's own.
+    """
+
+    layout: Layout = Layout.empty()
+
+    @property
+    def styles(self) -> Tensor:
+        """The style of each object: ``[O, z_dim]``."""
+        return self.steps["styles"]
+
+
+class LostGANPainter(Painter):
+    """Paints a layout; every object has a style of its own, and all that is not asked for stays.
+
+    Attributes:
+        generator: the trained network.
+        config: how it was trained; None for the authors' weights.
+    """
+
+    kind = "lostgan"
+
+    def __init__(self, generator: Generator, config: LostGANConfig | None = None) -> None:
+        self.generator, self.config = generator.eval(), config
+        self.sizes = generator.sizes
+
+    @classmethod
+    def from_weights(
+        cls, config: Mapping[str, Any], weights: Mapping[str, Tensor]
+    ) -> LostGANPainter:
+        settings = LostGANConfig.from_json(config)
+        generator = Generator(settings.sizes)
+        generator.load_state_dict(part(weights, "G"))
+        return cls(generator, settings)
+
+    @classmethod
+    def from_official(cls, weights: Mapping[str, Tensor]) -> LostGANPainter:
+        """A painter from the authors' ``G_*.pth``; its classes are COCO's or Visual Genome's."""
+        return cls(official.generator_of(weights))
+
+    @property
+    def classes(self) -> ClassTable:
+        """What layouts may name."""
+        if "classes" in self.tables:
+            return ClassTable.from_json(self.tables["classes"])
+        if self.sizes.labels == len(COCO_CLASSES) + 2:  # nothing, and "other", which is no object
+            return COCO_CLASSES
+        return visual_genome_classes(self.sizes.labels)
+
+    def generate(
+        self,
+        layout: Written | None = None,
+        styles: Mapping[int, int | Tensor] | None = None,
+        *,
+        seed: int = 7,
+        z: Tensor | None = None,
+    ) -> Drawn:
+        """Paints one picture.
+
+        Args:
+            layout: what stands where; also pairs of a class name and two corners in fractions,
+                ``[("tree", (0.1, 0.4, 0.3, 0.9))]``. The order decides nothing but who is who.
+            styles: styles for single objects, by number: a seed to roll anew, or a style itself
+                ``[z_dim]``: another object's (borrowed), or the one it had before (locked).
+            seed: of all other styles and of the picture's own noise. An object's style depends on
+                the seed and its number alone: it stays when boxes move or objects are added.
+            z: the picture's own noise ``[z_dim]``, instead of the seed's.
+
+        Raises:
+            CourseError: no layout, unknown classes, boxes that are none, too many objects, styles
+                of objects that there are not or of another length; all at once.
+        """
+        read = read_layout(layout, self.classes)
+        drawn = self.styles(seed)  # [1 + MOST, z_dim]
+        own, z = drawn[1 : len(read) + 1].clone(), drawn[0] if z is None else z
+        self._check(read, styles or {}, z)
+        for number, style in (styles or {}).items():
+            own[number] = self.styles(style)[number + 1] if isinstance(style, int) else style
+        count = len(read)
+        there = torch.ones(1, count, dtype=torch.bool)
+        boxes, labels = padded(
+            read.fractions()[None], read.ids(self.classes)[None], there, max(count, 1)
+        )
+        styles_of_all = F.pad(own, (0, 0, 0, labels.shape[1] - count))  # none for an empty layout
+        painting = self.paint(boxes, labels, styles_of_all[None], z[None])
+        steps = {"masks": painting.masks[0, :count], "refined": painting.refined[0, :count]}
+        return Drawn(painting.pictures[0], steps | {"styles": own, "z": z}, layout=read)
+
+    def repaint(
+        self,
+        picture: Drawn,
+        *,
+        move: Mapping[int, Four] | None = None,
+        styles: Mapping[int, int | Tensor] | None = None,
+    ) -> Drawn:
+        """The picture with some of its boxes moved or some styles changed; all else stays.
+
+        Args:
+            move: new boxes by the objects' numbers: two corners, in fractions.
+            styles: as in :meth:`generate`; ``{0: picture.styles[2]}`` borrows.
+        """
+        boxes = [list(box) for _, box in picture.layout]
+        for number, box in (move or {}).items():
+            if number not in range(len(boxes)):
+                raise CourseError(
+                    f"there is no object {number!r}; {_known(len(boxes))}", where="move"
+                )
+            boxes[number] = list(box)
+        layout = list(zip(picture.layout.names, boxes, strict=True))
+        kept: dict[int, int | Tensor] = dict(enumerate(picture.styles))
+        return self.generate(layout, kept | dict(styles or {}), z=picture.steps["z"])
+
+    def styles(self, seed: int) -> Tensor:
+        """The styles of a seed, ``[1 + MOST, z_dim]``: the picture's own, then each object's."""
+        return self._truncated(seed, 1 + MOST)
+
+    def _truncated(self, seed: int, *shape: int) -> Tensor:
+        """Normal noise without numbers beyond the bound: ``[*shape, z_dim]``."""
+        generator = torch.Generator().manual_seed(check_seed(seed))
+        empty = torch.empty(*shape, self.sizes.z_dim)
+        return trunc_normal_(empty, a=-TRUNCATION, b=TRUNCATION, generator=generator)
+
+    @torch.no_grad()
+    def paint(self, boxes: Tensor, labels: Tensor, styles: Tensor, z: Tensor) -> Painting:
+        """Many pictures at once, as the network takes them.
+
+        Shapes: boxes ``[N, O, 4]`` and labels ``[N, O]`` as ``padded`` gives them, styles
+        ``[N, O, z_dim]``, z ``[N, z_dim]``.
+        """
+        return self.generator(styles, z, boxes, labels)
+
+    def paint_scenes(self, scenes: SceneBatch, seed: int = 0) -> Painting:
+        """A picture for each scene's layout, with its stuff if the painter has learnt stuff."""
+        learnt = self.config is not None and self.config.stuff > 0
+        asked = torch.ones(len(scenes), dtype=torch.bool) if learnt else None
+        boxes, objects, present = objects_of(scenes, asked)
+        boxes, labels = padded(boxes, objects, present, max(1, int(present.sum(dim=1).max())))
+        drawn = self._truncated(seed, len(scenes), labels.shape[1] + 1)
+        parts = zip(*(x.split(64) for x in (boxes, labels, drawn)), strict=True)
+        painted = [self.paint(b, k, z[:, 1:], z[:, 0]) for b, k, z in parts]
+        return Painting(*(torch.cat(each) for each in zip(*painted, strict=True)))
+
+    def layout_of(self, scene: Scene) -> Layout:
+        """The scene's layout, with its stuff if the painter has learnt stuff and there is a map."""
+        layout = scene.layout or Layout.empty()
+        known = self.config is not None and self.config.stuff > 0
+        if not known or scene.label_map is None:
+            return layout
+        names = scene.label_map.classes.stuff
+        ids = torch.tensor([scene.label_map.classes.id(name) for name in names])
+        boxes, enough = stuff_boxes(scene.label_map.ids.as_subclass(Tensor)[None], ids)
+        rows = zip(names, boxes[0].tolist(), enough[0].tolist(), strict=True)
+        stuff = [(name, box) for name, box, there in rows if there]
+        return read_layout([*stuff, *layout], self.classes)
+
+    def _check(self, layout: Layout, styles: Mapping[int, int | Tensor], z: Tensor) -> None:
+        length = self.sizes.z_dim
+        with Problems("generate") as problems:
+            problems.check(list(z.shape) == [length], f"z is {list(z.shape)}, not [{length}]")
+            for number, style in styles.items():
+                known = number in range(len(layout))
+                problems.check(known, f"there is no object {number!r}; {_known(len(layout))}")
+                fine = isinstance(style, int) or list(style.shape) == [length]
+                problems.check(fine, f"the style of object {number} is no seed and not [{length}]")
+
+
+def _known(count: int) -> str:
+    return f"there are 0 to {count - 1}" if count else "the layout is empty"
+
+
+def read_layout(layout: Written | None, classes: ClassTable) -> Layout:
+    """A layout in fractions, checked: of known classes, with boxes inside the picture.
+
+    Raises:
+        CourseError: everything that is wrong with it.
+    """
+    if layout is None:
+        raise CourseError(
+            "a layout is needed",
+            where="generate",
+            fix='generate([("tree", (0.1, 0.4, 0.3, 0.9))]): two corners, as fractions',
+        )
+    return Layout.of(
+        *layout, units="fraction", format="xyxy", classes=classes, clip=True, max_objects=MOST
+    )
+
+
+def visual_genome_classes(labels: int) -> ClassTable:
+    """The names in sg2im's ``vocab.json``; the first is ``__image__``, which is no object.
+
+    Raises:
+        CourseError: the file is not there, or has another number of names.
+    """
+    place = data_dir() / "visual_genome"
+    files = sorted(place.rglob("vocab.json"))
+    if not files:
+        fix = "put sg2im's vocab.json there; or set painter.tables = {'classes': table.to_json()}"
+        what = f"the names of {labels - 1} classes are not here"
+        raise CourseError(what, where=str(place), fix=fix)
+    names = json.loads(files[0].read_text("utf-8"))["object_idx_to_name"][1:]
+    if len(names) != labels - 1:
+        raise CourseError(f"{len(names)} names for {labels - 1} classes", where=str(files[0]))
+    return table_of(names)
