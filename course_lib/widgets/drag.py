@@ -24,33 +24,31 @@ function render({ model, el }) {
   pad.title = "drag to move, roll to resize";
   pad.style.cssText = "width: 192px; height: 192px; background-size: 100% 100%; cursor: grab;"
     + "image-rendering: pixelated; touch-action: none; border: 1px solid grey";
-  const move = (x, y, factor) => {
-    const [now_x, now_y, scale] = model.get("value");
-    const value = [keep(now_x + x, -2, 2), keep(now_y + y, -2, 2), keep(scale * factor, 0.5, 2)];
+  const move = ([from_x, from_y, scale], x, y, factor) => {
+    const value = [keep(from_x + x, -2, 2), keep(from_y + y, -2, 2), keep(scale * factor, 0.5, 2)];
     model.set("value", value);
     model.save_changes();
   };
   pad.onpointerdown = (event) => {
     pad.setPointerCapture(event.pointerId);
-    from = [event.clientX, event.clientY];
+    from = { value: model.get("value"), x: event.clientX, y: event.clientY };
   };
   pad.onpointerup = () => { from = null; };
-  pad.onpointermove = (event) => {
+  pad.onpointermove = (event) => {  // from where it began, since the kernel may answer late
     if (!from) return;
     const half = pad.clientWidth / 2;
-    move((event.clientX - from[0]) / half, (event.clientY - from[1]) / half, 1);
-    from = [event.clientX, event.clientY];
+    move(from.value, (event.clientX - from.x) / half, (event.clientY - from.y) / half, 1);
   };
   pad.addEventListener("wheel", (event) => {
     if (document.activeElement !== pad) return;  // else the page would not scroll on
     event.preventDefault();
-    move(0, 0, event.deltaY < 0 ? 1.1 : 1 / 1.1);
+    move(model.get("value"), 0, 0, event.deltaY < 0 ? 1.1 : 1 / 1.1);
   }, { passive: false });
   pad.onkeydown = (event) => {
     if (!(event.key in KEYS)) return;
     event.preventDefault();
     event.stopPropagation();
-    move(...KEYS[event.key]);
+    move(model.get("value"), ...KEYS[event.key]);
   };
   const show = () => { pad.style.backgroundImage = `url(${model.get("picture")})`; };
   model.on("change:picture", show);

@@ -70,11 +70,11 @@ class LayersPanel(Panel):
         controls = {
             "seed": ipw.IntSlider(value=seed, min=0, max=999),
             "step": ipw.IntSlider(value=1, min=1, max=steps),
-            "swap": ipw.Dropdown(options=self.names, description="new noise for"),
+            "swap": ipw.Dropdown(options=self.names, description="exchange"),
             "noise": ipw.IntSlider(value=1, min=0, max=999, description="its seed"),
-            "x": ipw.FloatSlider(value=0, min=-2, max=2, step=0.05, description="to the right"),
-            "y": ipw.FloatSlider(value=0, min=-2, max=2, step=0.05, description="down"),
-            "scale": ipw.FloatSlider(value=1, min=0.5, max=2, step=0.05, description="enlarged"),
+            "x": ipw.FloatSlider(value=0, min=-2, max=2, step=0.01, description="to the right"),
+            "y": ipw.FloatSlider(value=0, min=-2, max=2, step=0.01, description="down"),
+            "scale": ipw.FloatSlider(value=1, min=0.5, max=2, step=0.01, description="enlarged"),
         }
         super().__init__("LR-GAN, layer by layer", self._paint, controls, self._recipe)
 
