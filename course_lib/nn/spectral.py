@@ -48,8 +48,9 @@ class SpectralNorm(nn.Module):
                 with torch.no_grad():
                     self.v.copy_(self._unit(matrix.T @ self.u))
                     self.u.copy_(self._unit(matrix @ self.v))
-            # copies, since the next step writes over u and v before gradients are taken
-            sigma = self.u.clone() @ (matrix @ self.v.clone())
+            # New tensors, since the next step writes over u and v before gradients are taken; and
+            # of length 1 also in an averaged network, where means of unit vectors are shorter.
+            sigma = self._unit(self.u) @ (matrix @ self._unit(self.v))
             return weight / sigma
 
 

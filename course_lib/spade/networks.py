@@ -146,7 +146,7 @@ class GrainWeight(nn.Module):
         self.weight = nn.Parameter(0.1 * torch.randn(channels))
 
     def forward(self, x: Tensor, grain: Grain) -> Tensor:
-        return x + self.weight[:, None, None] * grain(*x.shape[-2:]).to(x.dtype)
+        return x + (self.weight[:, None, None] * grain(*x.shape[-2:])).to(x.dtype)
 
 
 class SPADEBlock(nn.Module):

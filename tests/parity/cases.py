@@ -67,7 +67,7 @@ class Case:
             assert name in found, f"{self.path}: {name} was recorded, and is not compared"
             torch.testing.assert_close(
                 found[name].detach().double(),
-                self.numbers[name],
+                self.numbers[name].double(),
                 rtol=rtol,
                 atol=atol,
                 msg=lambda message, name=name: f"{name}: {message}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,10 +12,19 @@ from torch import Tensor, nn
 
 from course_lib.foreign import fill
 from course_lib.nn.by_label import LabelMaps, SoftMaps
+from course_lib.nn.vgg import vgg_distance
+from course_lib.scene import SceneBatch
 from course_lib.spade import objective as game
 from course_lib.spade.networks import (
-    SPADE, Discriminator, Encoder, Generator, Norm, Seen, Sizes, SPADEBlock,
-)  # fmt: skip
+    SPADE,
+    Discriminator,
+    Encoder,
+    Generator,
+    Norm,
+    Seen,
+    Sizes,
+    SPADEBlock,
+)
 from course_lib.spade.official import renamed
 from tests.parity.cases import Case
 
@@ -87,7 +97,8 @@ def check(
     inputs: Mapping[str, Tensor],
 ) -> None:
     """Outputs of both modes; gradients and buffers after one run in training."""
-    weights, found = case.part("state/"), {}
+    weights = case.part("state/")
+    found: dict[str, Tensor] = {}
     with torch.no_grad():
         outputs = run(filled(network, weights).eval())
     found |= {f"out/eval/{name}": value for name, value in outputs.items()}
@@ -211,10 +222,171 @@ def multiscale(case: Case) -> None:
     def run(net: nn.Module) -> dict[str, Tensor]:
         seen: Seen = net(maps, picture)
         return {
-            f"d{i}_f{j}": found for i, scale in enumerate(seen.scales) for j, found in enumerate(scale)
+            f"d{i}_f{j}": found
+            for i, scale in enumerate(seen.scales)
+            for j, found in enumerate(scale)
         }
 
     check(case, discriminator(told), run, {"input": picture})
+
+
+GAMES: dict[str, game.Loss] = {
+    "hinge": "hinge", "ls": "least_squares", "original": "original", "w": "wasserstein",
+}  # fmt: skip
+
+
+def losses(case: Case) -> None:
+    """Every game's losses; feature matching, KL and VGG's sum from given features."""
+    told, given = case.notes["config"], case.part("in/")
+
+    def seen(which: str) -> Seen:
+        layers = [name for name in given if name.startswith(f"pred_{which}/")]
+        scales = sorted({name.split("/")[1].split("_")[0] for name in layers})
+        return Seen([[given[n] for n in sorted(layers) if n.split("/")[1].split("_")[0] == s]
+                     for s in scales], None)  # fmt: skip
+
+    fake, real = seen("fake"), seen("real")
+    found = {}
+    for theirs, kind in GAMES.items():
+        adversarial = partial(game.adversarial, kind)
+        found[f"out/{theirs}/G"] = adversarial(fake.logits, True, of_d=False)
+        found[f"out/{theirs}/D_fake"] = adversarial(fake.logits, False, of_d=True)
+        found[f"out/{theirs}/D_real"] = adversarial(real.logits, True, of_d=True)
+    found["out/GAN_Feat"] = told["lambda_feat"] * game.feature_distance(fake, real)
+    kl = game.divergence(given["mu"], given["logvar"]).sum()
+    found |= {"out/KLD_unweighted": kl, "out/KLD_weighted": told["lambda_kld"] * kl}
+    features = {which: [given[f"vgg_{which}/{level}"] for level in range(5)] for which in "xy"}
+    found["out/VGG_from_features"] = vgg_distance(features.get, "x", "y")  # type: ignore[arg-type]
+    flat = {name: value.view_as(case.numbers[name]) for name, value in found.items()}
+    allowed = case.notes["tolerance"]["eval_forward"]
+    case.compare(flat, allowed["rtol"], allowed["atol"], "out/")
+
+
+class Adam:
+    """A ``step`` that keeps each player's loss and gradients before Adam moves it."""
+
+    round = 0
+
+    def __init__(self, objective: game.SPADEObjective) -> None:
+        self.players = objective.players
+        self.figures: dict[str, Tensor] = {}
+        self.gradients: dict[str, dict[str, Tensor]] = {}
+
+    def __call__(self, player: str, loss: Tensor, **figures: Tensor) -> None:
+        moved = self.players[player]
+        parameters = dict(moved.module.named_parameters())
+        loss.backward(inputs=list(parameters.values()))
+        self.gradients[player] = {
+            key: p.grad.clone() for key, p in parameters.items() if p.grad is not None
+        }
+        self.figures |= {f"{player}.{key}": value for key, value in figures.items()}
+        torch.optim.Adam(parameters.values(), lr=moved.lr, betas=moved.betas).step()
+
+
+def config_of(told: Mapping[str, Any]) -> game.SPADEConfig:
+    """The recorded options as our configuration."""
+    spectral_g, norm_g, kernel = spade_norm(told["norm_G"])
+    norm_d, spectral_d = plain_norm(told["norm_D"])
+    norm_e, spectral_e = plain_norm(told["norm_E"])
+    return game.SPADEConfig(
+        labels=told["label_nc"],
+        void=told["contain_dontcare_label"],
+        edges=has_edges(told),
+        size=told["crop_size"],
+        aspect=told["aspect_ratio"],
+        batch_size=2,
+        upsampling=told["num_upsampling_layers"],
+        width_g=told["ngf"],
+        kernel=kernel,
+        norm_g=norm_g,
+        spectral_g=spectral_g,
+        use_vae=told["use_vae"],
+        norm_e=norm_e,
+        spectral_e=spectral_e,
+        width_d=told["ndf"],
+        scales_d=told["num_D"],
+        layers_d=told["n_layers_D"],
+        norm_d=norm_d,
+        spectral_d=spectral_d,
+        loss=GAMES[told["gan_mode"]],
+        features=0.0 if told["no_ganFeat_loss"] else told["lambda_feat"],
+        perceptual=0.0 if told["no_vgg_loss"] else told["lambda_vgg"],
+        kl=told["lambda_kld"],
+        lr_g=told["lr"] / (1 if told["no_TTUR"] else 2),
+        lr_d=told["lr"] * (1 if told["no_TTUR"] else 2),
+        betas=(0.5, 0.999) if told["no_TTUR"] else (told["beta1"], told["beta2"]),
+    )
+
+
+def train_step(case: Case) -> None:
+    """G's turn and D's: pictures, losses, gradients, and all that they leave behind."""
+    given, config = case.part("in/"), config_of(case.notes["config"])
+    objective = game.SPADEObjective(config)
+    parts = {"netG": objective.artist.generator, "netD": objective.discriminator}
+    if objective.artist.encoder is not None:
+        parts["netE"] = objective.artist.encoder
+    for name, network in parts.items():
+        filled(network, case.part(f"state/{name}.")).train()
+    edges = game.borders(given["instance"][:, 0], None) if config.edges else None
+    maps = LabelMaps(given["label"][:, 0].long(), config.classes, edges)
+    objective.maps = lambda scenes: maps  # type: ignore[method-assign]
+    painted: list[Tensor] = []
+    parts["netG"].register_forward_hook(lambda module, inputs, out: painted.append(out))
+    told_apart: list[Tensor] = []
+    called = objective.called
+
+    def noted(*what: Any, **how: Any) -> Tensor:
+        told_apart.append(called(*what, **how))
+        return told_apart[-1]
+
+    objective.called = noted  # type: ignore[method-assign]
+    step = Adam(objective)
+    objective.round(SceneBatch(given["image"]), step)
+
+    found = {
+        "out/input_semantics": maps.plain().planes,
+        "out/fake_image": painted[0],
+        "out/g_loss/GAN": step.figures["G.believed"],
+        "out/d_loss/D_Fake": told_apart[1],
+        "out/d_loss/D_real": told_apart[2],
+    }
+    if config.features:
+        found["out/g_loss/GAN_Feat"] = step.figures["G.features"]
+    flat = {name: value.view_as(case.numbers[name]) for name, value in found.items()}
+    case.compare(flat, 0.0, case.notes["tolerance"]["losses_and_outputs_atol"], "out/")
+    for net, (player, inside) in PLACES.items():
+        recorded = {
+            name.removeprefix(f"{net}."): stats
+            for name, stats in case.notes[f"grad_stats_{player}_step"].items()
+            if name.startswith(f"{net}.")
+        }
+        mine = {
+            name.removeprefix(inside): gradient
+            for name, gradient in step.gradients[player].items()
+            if name.startswith(inside)
+        }
+        if net in parts:
+            compare_lengths(recorded, mine, rtol=5e-3)
+    compare_after(case, parts, {"netG": config.lr_g, "netE": config.lr_g, "netD": config.lr_d})
+
+
+# Where a network of theirs is among our players.
+PLACES = {"netG": ("G", "generator."), "netE": ("G", "encoder."), "netD": ("D", "")}
+
+
+def compare_after(case: Case, parts: Mapping[str, nn.Module], rates: Mapping[str, float]) -> None:
+    """Buffers are equal; Adam's first step is of one length whatever a gradient's, and where that
+    is noise it may go either way."""
+    off = total = 0
+    for name, recorded in case.part("after/").items():
+        net, _, key = name.partition(".")
+        (mine,) = renamed({key: torch.zeros(1)})
+        found = parts[net].state_dict()[mine].double()
+        gap = (found - recorded.double()).abs()
+        is_weight = mine in dict(parts[net].named_parameters())
+        assert gap.max() <= (2.5 * rates[net] if is_weight else 1e-4), name
+        off, total = off + int((gap > 1e-5).sum()), total + gap.numel()
+    assert total and off <= 0.1 * total
 
 
 CHECKS = {
@@ -223,4 +395,6 @@ CHECKS = {
     "spade.generator": generator,
     "spade.encoder": encoder,
     "spade.discriminator": multiscale,
+    "spade.losses": losses,
+    "spade.train_step": train_step,
 }
