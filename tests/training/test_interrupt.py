@@ -160,40 +160,73 @@ def test_sigterm_from_a_batch_system(tmp_path):
     assert saved_round(tmp_path) == int(said.split("returned ")[1]) >= 1
 
 
-def test_the_stop_button_of_a_notebook(tmp_path):
-    """In a real kernel: one interrupt returns the history, two raise, and the kernel goes on."""
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory):
+    """A real one, with ``course`` as its cells find it."""
     manager = pytest.importorskip("jupyter_client").KernelManager()
-    manager.start_kernel(cwd=str(ROOT), env=os.environ | {"PYTHONPATH": str(ROOT)})
+    place = tmp_path_factory.mktemp("kernel")
+    setting = {"PYTHONPATH": str(ROOT), "COURSE_RUNS": str(place), "COURSE_PROFILE": "smoke"}
+    manager.start_kernel(cwd=str(ROOT), env=os.environ | setting)
     client = manager.client()
     client.start_channels()
     try:
         client.wait_for_ready(timeout=120)
-        setup = PROGRAM.split("history =")[0]
-        assert played(client, manager, setup)["status"] == "ok"
-        cell = f"history = train(ToyObjective(config), Slow(), {str(tmp_path)!r}, show=False)"
-        assert played(client, manager, cell, interrupts=1)["status"] == "ok"
-        assert saved_round(tmp_path) >= 1
-        stopped = played(client, manager, f"Slow.pause = 20; {cell}", interrupts=2)
-        assert (stopped["status"], stopped["ename"]) == ("error", "KeyboardInterrupt")
-        check = "import signal; assert signal.getsignal(2) is signal.default_int_handler"
-        assert played(client, manager, f"{check}; assert len(history) >= 1")["status"] == "ok"
+        yield manager, client
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
 
 
-def played(client, manager, code, interrupts=0):
-    """Runs a cell; interrupts it when it has said that a round has begun. Its reply.
+def test_the_stop_button_of_a_notebook(kernel, tmp_path):
+    """One interrupt returns the history, two raise, and the kernel goes on."""
+    assert played(kernel, PROGRAM.split("history =")[0])["status"] == "ok"
+    cell = f"history = train(ToyObjective(config), Slow(), {str(tmp_path)!r}, show=False)"
+    assert played(kernel, cell, interrupts=1)["status"] == "ok"
+    assert saved_round(tmp_path) >= 1
+    stopped = played(kernel, f"Slow.pause = 20; {cell}", interrupts=2)
+    assert (stopped["status"], stopped["ename"]) == ("error", "KeyboardInterrupt")
+    check = "import signal; assert signal.getsignal(2) is signal.default_int_handler"
+    assert played(kernel, f"{check}; assert len(history) >= 1")["status"] == "ok"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("magic", [f"!{sys.executable} -m", "%run -m"])
+def test_the_stop_button_while_a_command_trains(kernel, tmp_path, magic):
+    """A line behind ``!`` is killed a moment after Ctrl-C, and yet its training is saved."""
+    numbers = "--rounds 100000 --save_every 100000 --sample_every 100000 --batch_size 1400"
+    cell = f"{magic} course_lib train dcgan --data digits {numbers} --out {tmp_path}/run"
+    shown: list[str] = []
+    assert played(kernel, cell, 1, sign="/100000 [", shown=shown)["status"] == "ok"
+    assert "\x1b" not in "".join(shown)
+    for _ in range(100):  # it is still at its round
+        if saved_round(tmp_path / "run") >= 1:
+            break
+        time.sleep(0.2)
+    assert 1 <= saved_round(tmp_path / "run") < 100_000
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no terminals that hang up")
+def test_a_terminal_that_closes_ends_the_round_and_is_never_impatient(tmp_path):
+    history = train(ToyObjective(CONFIG), Knocking(3, signal.SIGHUP, signal.SIGHUP), tmp_path)
+    assert history.rounds == [1, 2, 3] and saved_round(tmp_path) == 3
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
+
+
+def played(kernel, code, interrupts=0, sign="round\n", shown=None):
+    """Runs a cell; interrupts it when it has said ``sign``. Its reply.
 
     ``stop_on_error=False``: after a failed cell, a kernel may refuse one that is sent at once.
     """
+    manager, client = kernel
     number = client.execute(code, stop_on_error=False)
     while interrupts:
         message = client.get_iopub_msg(timeout=120)
-        content = message["content"]
-        if message["parent_header"].get("msg_id") != number or "text" not in content:
+        if message["parent_header"].get("msg_id") != number:
             continue
-        if "round\n" in content["text"]:
+        said = str(message["content"].get("text", message["content"].get("data", "")))
+        if shown is not None:
+            shown.append(said)
+        if sign in said:
             for _ in range(interrupts):
                 manager.interrupt_kernel()
                 time.sleep(0.1)  # two signals of one kind at the same time arrive as one
