@@ -32,10 +32,14 @@ class Refused(Exception):
 def read_weights(path: Path) -> dict[str, Tensor]:
     """The named tensors of a ``.pth`` file, without the ``module.`` that DataParallel puts before.
 
+    Of a whole training's state, as OP-GAN's authors released it, those of its generator, ``netG``.
+
     Raises:
         CourseError: no such file, or one that holds anything but named tensors.
     """
     weights = _read(path, "weights", _load_weights)
+    if isinstance(weights, dict):
+        weights = weights.get("netG", weights)
     if not isinstance(weights, dict):
         raise CourseError(
             f"this file holds a {type(weights).__name__}, no weights", where=str(path)

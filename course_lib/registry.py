@@ -29,6 +29,7 @@ class Wing:
 
     kind: str
     title: str  # begins the names of its classes: DCGANConfig, DCGANObjective, DCGANPainter
+    inside: str = ""  # the wing that it belongs to, if it is learnt for that wing's sake
 
     @property
     def config(self) -> type[TrainConfig]:
@@ -47,18 +48,22 @@ class Wing:
 
     @property
     def painter(self) -> type[Painter]:
-        if not find_spec(f"course_lib.{self.kind}.painter"):
+        if not find_spec(f"{self._package}.painter"):
             raise CourseError(f"{self.kind} paints nothing: it reads captions for painters")
         return self._class("painter", "Painter")
 
     @property
     def official(self) -> ModuleType | None:
         """What reads the authors' released files, where the wing has such a room."""
-        name = f"course_lib.{self.kind}.official"
+        name = f"{self._package}.official"
         return import_module(name) if find_spec(name) else None
 
+    @property
+    def _package(self) -> str:
+        return ".".join(filter(None, ("course_lib", self.inside, self.kind)))
+
     def _class(self, room: str, suffix: str) -> Any:
-        return getattr(import_module(f"course_lib.{self.kind}.{room}"), f"{self.title}{suffix}")
+        return getattr(import_module(f"{self._package}.{room}"), f"{self.title}{suffix}")
 
 
 WINGS = {
@@ -66,7 +71,9 @@ WINGS = {
     "stackgan": Wing("stackgan", "StackGAN"),
     "lrgan": Wing("lrgan", "LRGAN"),
     "lostgan": Wing("lostgan", "LostGAN"),
+    "opgan": Wing("opgan", "OPGAN"),
     "text": Wing("text", "Text"),  # reads, and does not paint
+    "damsm": Wing("damsm", "DAMSM", inside="opgan"),  # reads and looks
 }
 
 

@@ -31,6 +31,7 @@ MAY_IMPORT = {
     "foreign": {"nn"},
     "nn": set(),
     "text": {"nn", "storage"},
+    "segment": {"data", "storage", "foreign"},
     "wing": {"nn", "text"},  # networks, and whatever else a wing splits off
     "wing.objective": {"wing", "nn", "text", "foreign", "storage"},
     "wing.official": {"wing", "nn", "text", "foreign"},
@@ -100,7 +101,8 @@ def room(name: str, wing: str | None) -> str:
     if package not in WINGS:
         return package
     own = "wing" if wing in (None, package) else f"other wing {package}"
-    return f"{own}.{rest}" if rest in ("objective", "official", "painter") else own
+    last = rest.rpartition(".")[2]  # a room within a room, as in opgan.damsm.objective
+    return f"{own}.{last}" if last in ("objective", "official", "painter") else own
 
 
 def wrong_arrows(name: str, targets: set[str]) -> set[str]:

@@ -129,23 +129,26 @@ def per_object(block: nn.Sequential, x: Tensor, together: bool | None = None) ->
         return torch.stack([block(one) for one in x])
     count, many = len(x), x.flatten(0, 1)  # [O B, ...]
     for layer in block:
-        apart = isinstance(layer, _BatchNorm) and layer.training
-        many = norm_each(layer, many, count) if apart else layer(many)
+        if isinstance(layer, _BatchNorm) and layer.training:
+            many = norm_each(layer, many, count)
+        else:
+            many = layer(many)
     return many.unflatten(0, x.shape[:2])
 
 
 def norm_each(norm: _BatchNorm, x: Tensor, count: int) -> Tensor:
     """Batch norm of ``count`` batches that lie one behind the other, as if one by one."""
     channels, momentum = norm.num_features, norm.momentum or 0.0
+    means, variances, updates = norm.buffers()
     apart = x.unflatten(0, (count, -1)).transpose(0, 1).flatten(1, 2)  # [B, O C, ...]
-    mean, var = x.new_zeros(2, count * channels, dtype=norm.running_mean.dtype)
+    mean, var = x.new_zeros(2, count * channels, dtype=means.dtype)
     gain, bias = norm.weight.repeat(count), norm.bias.repeat(count)
     normed = F.batch_norm(apart, mean, var, gain, bias, training=True, momentum=1.0, eps=norm.eps)
     later = torch.arange(count - 1, -1, -1).to(mean)  # updates that come after each object's
-    for running, seen in ((norm.running_mean, mean), (norm.running_var, var)):
+    for running, seen in ((means, mean), (variances, var)):
         moved = momentum * (1 - momentum) ** later @ seen.view(count, channels)
         running.mul_((1 - momentum) ** count).add_(moved)
-    norm.num_batches_tracked += count
+    updates += count
     return normed.unflatten(1, (count, channels)).transpose(0, 1).flatten(0, 1)
 
 
@@ -376,9 +379,10 @@ def down(
     """A convolution, normalised, with a leaky ReLU.
 
     Spectral norm divides the kernel by its largest singular value, and needs no batch; so there is
-    a bias, and no batch norm.
+    no batch norm, but a bias (not in 3 x 3 kernels: as in the version that tried it first).
     """
-    conv = nn.Conv2d(wide, narrow, kernel, stride, 1, bias=norm == "spectral")
+    biased = norm == "spectral" and kernel == 4
+    conv = nn.Conv2d(wide, narrow, kernel, stride, 1, bias=biased)
     leaky = nn.LeakyReLU(0.2)
     if norm == "spectral":
         nn.init.orthogonal_(conv.weight)
@@ -429,9 +433,10 @@ class Discriminator(nn.Module):
         super().__init__()
         d, self.square, self.together = width, max(side // 4, SQUARE), together
         # 32 pixels, which the authors have not, are halved once less.
-        second = {"kernel": 4, "stride": 2} if side > 32 else {"kernel": 3, "stride": 1}
+        kernel, stride = (4, 2) if side > 32 else (3, 1)
         self.encode = nn.Sequential(
-            *down(3, d, norm, normed=False), *down(d, 2 * d, norm, **second)
+            *down(3, d, norm, normed=False),
+            *down(d, 2 * d, norm, kernel=kernel, stride=stride),
         )
         crops = [3 + classes, 2 * d] if side <= 64 else [3 + classes, d, 2 * d]
         looks = [down(a, b, norm, stride=1) for a, b in zip(crops, crops[1:], strict=False)]

@@ -200,8 +200,12 @@ def _together(config: OPGANConfig) -> bool | None:
 
 
 def things(classes: ClassTable) -> dict[int, int]:
-    """The places of a table's things in the networks' one-hot classes, by their ids."""
-    return {classes.id(name): place for place, name in enumerate(classes.things)}
+    """The places of a table's things in the networks' one-hot classes, by their ids.
+
+    COCO's are the 80 that were annotated, in their order.
+    """
+    coco = {c.id: c.source_ids["coco80"] for c in classes if "coco80" in c.source_ids}
+    return coco or {classes.id(name): place for place, name in enumerate(classes.things)}
 
 
 def objects_of(scenes: SceneBatch, config: OPGANConfig) -> Objects:
@@ -213,19 +217,21 @@ def objects_of(scenes: SceneBatch, config: OPGANConfig) -> Objects:
     boxes, ids, present, table = scenes.boxes, scenes.objects, scenes.present, scenes.classes
     if boxes is None or ids is None or present is None or table is None:
         raise CourseError("these scenes have no boxes", where="data", fix="data=storybook, coco")
-    if len(table.things) + 1 != config.classes:
+    known = things(table)
+    if len(known) + 1 != config.classes:
         raise CourseError(
-            f"these scenes have {len(table.things)} kinds of things, classes is {config.classes}",
+            f"these scenes have {len(known)} kinds of things, classes is {config.classes}",
             where="classes",
-            fix=f"classes={len(table.things) + 1}",
+            fix=f"classes={len(known) + 1}",
         )
     places = torch.full((len(table) + 1,), -1)
-    for id, place in things(table).items():
+    for id, place in known.items():
         places[id] = place
-    known = places.to(ids.device)[ids]
-    there = present & (known >= 0)
-    found = Objects.padded(boxes, known, there, config.classes, config.max_objects)
-    return found if config.pathway else found.none()
+    if not config.pathway:
+        return Objects.nothing(len(boxes), config.classes).to(boxes)
+    asked = places.to(ids.device)[ids]
+    there = present & (asked >= 0)
+    return Objects.padded(boxes, asked, there, config.classes, config.max_objects)
 
 
 def pyramid(pictures: Tensor, sides: Sequence[int]) -> list[Tensor]:
@@ -287,8 +293,8 @@ class OPGANObjective(Objective):
 
         pairs = zip(judges, painted.pictures, strict=True)
         adversarial = sum(convinced(d, fake, heard.sentence, objects) for d, fake in pairs)
-        seen = self.damsm.image(painted.pictures[-1])
-        matched = damsm_loss(*seen, heard, self.gammas)
+        regions, whole = self.damsm.image(painted.pictures[-1])
+        matched = damsm_loss(regions, whole, heard, self.gammas)
         divergence = kl_to_normal(painted.mu, painted.logvar)
         loss = adversarial + self.config.damsm_weight * matched + self.config.kl * divergence
         step("G", loss, damsm=matched, kl=divergence)

@@ -68,11 +68,15 @@ class Objects(NamedTuple):
         known = torch.where(there, ids.gather(1, order), -1)
         return cls.of(torch.where(there[..., None], sized, ABSENT), known, classes)
 
-    def none(self) -> Objects:
-        """The same layouts with nothing in them: this switches the object pathways off."""
-        count, _, classes = self.labels.shape
-        nowhere = self.labels.new_full((count, 1, 4), ABSENT)
-        return Objects.of(nowhere, nowhere[..., 0].long(), classes)
+    @classmethod
+    def nothing(cls, count: int, classes: int) -> Objects:
+        """Layouts with nothing in them: object pathways then paint and see nothing."""
+        nowhere = torch.full((count, 1, 4), ABSENT)
+        return cls.of(nowhere, nowhere[..., 0].long(), classes)
+
+    def to(self, like: Tensor) -> Objects:
+        """The same on another device, in another precision."""
+        return Objects(*(part.to(like) for part in self))
 
     def misplaced(self) -> Objects:
         """Everybody's classes in the boxes of another layout: those of the reversed batch."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from course_lib.errors import CourseError
 from course_lib.text.encoder import LENGTH
-from course_lib.text.vocabulary import Vocabulary, words_of
+from course_lib.text.vocabulary import WORD, Vocabulary, words_of
 
 __all__ = ["Sentence", "read_sentence"]
 
@@ -42,8 +42,13 @@ class Sentence:
         return tuple(notes)
 
 
-def read_sentence(caption: object, vocabulary: Vocabulary) -> Sentence:
+def read_sentence(
+    caption: object, vocabulary: Vocabulary, most_words: int | None = None
+) -> Sentence:
     """Normalises (NFC), tidies and shortens a caption, and looks its words up.
+
+    Args:
+        most_words: that the painter reads; None for as many as there are.
 
     Raises:
         CourseError: no text, or text without a single letter or digit.
@@ -61,7 +66,7 @@ def read_sentence(caption: object, vocabulary: Vocabulary) -> Sentence:
             where="caption",
             fix=f"some of these words: {', '.join(list(vocabulary.words)[:24])}",
         )
-    used = shortened(text)
+    used = shortened(text, most_words)
     return Sentence(used, vocabulary.unknown(used), text[len(used) :].strip())
 
 
@@ -71,8 +76,11 @@ def tidy(text: str) -> str:
     return " ".join(plain.split())
 
 
-def shortened(text: str) -> str:
+def shortened(text: str, most_words: int | None = None) -> str:
     """As many whole words as the encoder reads."""
+    ends = [word.end() for word in WORD.finditer(text)]
+    if most_words is not None and len(ends) > most_words:
+        text = text[: ends[most_words - 1]]
     if len(text) <= LENGTH:
         return text
     end = text.rfind(" ", 0, LENGTH + 1)

@@ -42,9 +42,8 @@ class TrainingState:
         self.averages: dict[str, AveragedModel] = {}
         for name, player in objective.players.items():
             module = player.module.to(device).train()
-            self.optimisers[name] = torch.optim.Adam(
-                module.parameters(), lr=player.lr, betas=player.betas
-            )
+            moved = [p for p in module.parameters() if p.requires_grad]
+            self.optimisers[name] = torch.optim.Adam(moved, lr=player.lr, betas=player.betas)
             low = self.config.precision == "fp16"
             self.scalers[name] = torch.amp.GradScaler(device.type, enabled=low)
             if player.averaged and self.config.ema:

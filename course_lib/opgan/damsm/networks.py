@@ -37,7 +37,7 @@ class InceptionEye(Inception3):
         x = F.interpolate(pictures, size=(SIDE, SIDE), mode="bilinear", align_corners=False)
         regions = x
         for name in self.trunk:
-            x = self._modules[name](x)  # type: ignore[misc]
+            x = self._modules[name](x)
             if name == "Mixed_6e":
                 regions = self.emb_features(x)  # [B, 768, 17, 17] -> [B, code, 17, 17]
         return regions, self.emb_cnn_code(x.mean(dim=(2, 3)))  # [B, 2048, 8, 8] -> [B, code]

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -84,7 +84,11 @@ def load_damsm(which: str) -> DAMSM:
     Args:
         which: a folder that holds ``text_encoder*.pth``, ``image_encoder*.pth`` and
             ``captions.pickle``, which may also lie one folder higher; or a run's folder or file.
+            ``"untrained"`` is a small one that knows no word, for a look at every step.
     """
+    if which == "untrained":
+        small = DAMSMConfig(eye="small", width_eye=2, code=8, embedding=8, vocabulary=2)
+        return damsm_of(small).eval().requires_grad_(False)
     shipped = Path(str(resources.files("course_lib") / "weights" / "damsm.safetensors"))
     path = shipped if which == "shipped" else Path(which)
     if list(path.glob("text_encoder*.pth")):
@@ -175,7 +179,7 @@ class DAMSMObjective(Objective):
         if self.latest is None:
             return torch.zeros(1, 3, self.config.size, self.config.size)
         pictures, captions = self.latest
-        reader = players["damsm"]
+        reader = cast(DAMSM, players["damsm"])
         heard = reader.text.read(captions, self.config.words)
         agree = sentence_agreement(reader.image(pictures)[1], heard.sentence)
         best = agree.T[:8].topk(min(8, len(pictures)), dim=1).indices  # [8, 8]

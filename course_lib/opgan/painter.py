@@ -1,0 +1,175 @@
+"""OP-GAN's public face: a sentence and a layout in, a picture out, and what its words looked at."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from course_lib.data.coco import COCO_CLASSES
+from course_lib.errors import CourseError, Problems
+from course_lib.opgan import official
+from course_lib.opgan.damsm.objective import load_damsm
+from course_lib.opgan.networks import Generator, Painted
+from course_lib.opgan.objective import OPGANConfig, generator_of, objects_of, things
+from course_lib.opgan.objects import Objects
+from course_lib.painter import Painter, Picture, noise
+from course_lib.scene import ClassTable, Layout, SceneBatch
+from course_lib.storage.checkpoint import part
+from course_lib.text.captions import Sentence, read_sentence
+from course_lib.text.recurrent import Heard, RecurrentEncoder
+
+__all__ = ["OPGANPainter"]
+
+
+class OPGANPainter(Painter):
+    """Paints a caption with things where a layout says; what both leave open is up to the noise.
+
+    Attributes:
+        generator: the trained network.
+        reader: reads captions; None for released weights until :meth:`read_with` brings one.
+        config: how it was trained; of released weights, the authors'.
+    """
+
+    kind = "opgan"
+
+    def __init__(
+        self, generator: Generator, reader: RecurrentEncoder | None, config: OPGANConfig
+    ) -> None:
+        self.generator, self.reader = generator.eval(), reader and reader.eval()
+        self.config = config
+
+    @classmethod
+    def from_weights(cls, config: Mapping[str, Any], weights: Mapping[str, Tensor]) -> OPGANPainter:
+        settings = OPGANConfig.from_json(config)
+        words = part(weights, "damsm")
+        words = {
+            name.removeprefix("text."): value
+            for name, value in words.items()
+            if name.startswith("text.")
+        }
+        reader = RecurrentEncoder.of(words)
+        reader.load_state_dict(words)
+        generator = generator_of(settings, 2 * reader.rnn.hidden_size)
+        generator.load_state_dict(part(weights, "G"))
+        return cls(generator, reader, settings)
+
+    @classmethod
+    def from_official(cls, weights: Mapping[str, Tensor]) -> OPGANPainter:
+        """From ``op-gan.pth``, with the padding of a batch as it was trained with."""
+        generator = official.generator(weights)
+        return cls(generator, None, OPGANConfig(classes=generator.sizes.classes, words=20))
+
+    def read_with(self, folder: str | Path) -> OPGANPainter:
+        """Gives released weights their reader: AttnGAN's encoders, or those of a DAMSM run."""
+        self.reader = load_damsm(str(folder)).text
+        return self
+
+    @property
+    def classes(self) -> ClassTable:
+        """The classes that a layout may name."""
+        told = self.tables.get("classes")
+        return ClassTable.from_json(told) if told else COCO_CLASSES
+
+    def generate(
+        self, caption: str | None = None, layout: Layout | None = None, *, seed: int = 0
+    ) -> Picture:
+        """Paints one picture.
+
+        Args:
+            caption: any sentence. A warning, and the picture's ``notes``, say which of its words
+                the painter does not know, and what it did not read.
+            layout: things and their boxes; later ones lie over earlier ones. None for no box: then
+                the object pathways paint nothing.
+            seed: of the noise; the same seed gives the same picture.
+
+        Returns:
+            The picture. Its steps are each stage's ``stage_1``, ..., the objects' canvases
+            ``objects_1``, ... ``[C, h, w]``, and ``attention_2``, ... ``[T, s, s]``: how much each
+            word is heard at each place; ``words_of(caption)`` has the words.
+
+        Raises:
+            CourseError: no caption, one without a word, a class that the painter does not know, or
+                more objects than it was trained with.
+        """
+        sentence = self.understand(caption)
+        for note in sentence.notes:
+            warnings.warn(note, stacklevel=2)
+        objects = self.place(layout or Layout.empty())
+        painted = self.paint(self.hear([sentence.text]), objects, [seed])
+        return Picture(painted.pictures[-1][0], steps=_steps(painted), notes=sentence.notes)
+
+    def understand(self, caption: object) -> Sentence:
+        """The caption as the painter reads it: what is unknown to it, and what is too much."""
+        return read_sentence(caption, self._reader.vocabulary, self.config.words)
+
+    @torch.no_grad()
+    def hear(self, captions: Sequence[str]) -> Heard:
+        """The captions' codes."""
+        return self._reader.read(captions, self.config.words)
+
+    @property
+    def _reader(self) -> RecurrentEncoder:
+        if self.reader is None:
+            raise CourseError(
+                "this painter has no reader yet: the released file holds the generator alone",
+                where="caption",
+                fix='painter.read_with("DAMSMencoders/coco"), AttnGAN\'s encoders and '
+                "captions.pickle",
+            )
+        return self.reader
+
+    def place(self, layout: Layout) -> Objects:
+        """The layout as the networks take it."""
+        known, most = things(self.classes), self.config.max_objects
+        with Problems("layout") as problems:
+            for name in layout.names:
+                self.classes.check_name(name, "layout")
+                fine = self.classes.id(name) in known
+                problems.check(fine, f"{name!r} is stuff, which has no box")
+            problems.check(
+                len(layout) <= most, f"{len(layout)} objects, at most {most} are painted"
+            )
+        if not len(layout) or not self.config.pathway:
+            return Objects.nothing(1, self.config.classes)
+        corners = layout.fractions()
+        boxes = torch.cat([corners[:, :2], corners[:, 2:] - corners[:, :2]], dim=1)
+        ids = torch.tensor([known[self.classes.id(name)] for name in layout.names])
+        return Objects.of(boxes[None], ids[None], self.config.classes)
+
+    @torch.no_grad()
+    def paint(self, heard: Heard, objects: Objects, seeds: Sequence[int]) -> Painted:
+        """Many pictures at once, one seed each."""
+        sizes = self.generator.sizes
+        lengths = (sizes.noise, sizes.local_noise, sizes.code)
+        drawn = torch.stack([noise(seed, sum(lengths)) for seed in seeds])
+        z, local_noise, epsilon = drawn.split(lengths, dim=1)
+        painted: Painted = self.generator(
+            heard.sentence, heard.words, heard.padding, z, local_noise, objects, epsilon
+        )
+        return painted
+
+    def repaint(self, scenes: SceneBatch, seeds: Sequence[int]) -> Tensor:
+        """Pictures of scenes from their first captions and their boxes: ``[N, 3, H, W]``."""
+        if scenes.captions is None or len(scenes) != len(seeds):
+            raise CourseError("each scene needs captions and a seed", where="scenes")
+        parts = [slice(start, start + 50) for start in range(0, len(scenes), 50)]
+        return torch.cat([self._repaint(scenes[some], seeds[some]) for some in parts])
+
+    def _repaint(self, scenes: SceneBatch, seeds: Sequence[int]) -> Tensor:
+        heard = self.hear([several[0] for several in scenes.captions or ()])
+        return self.paint(heard, objects_of(scenes, self.config), seeds).pictures[-1]
+
+
+def _steps(painted: Painted) -> dict[str, Tensor]:
+    """What the first picture was made of, by name."""
+    stages = enumerate(painted.pictures, 1)
+    steps = {f"stage_{number}": picture[0] for number, picture in stages}
+    canvases = enumerate(painted.objects, 1)
+    steps |= {f"objects_{number}": canvas[0] for number, canvas in canvases}
+    words = enumerate(painted.attention, 2)
+    return steps | {f"attention_{number}": heard[0] for number, heard in words}
