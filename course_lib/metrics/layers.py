@@ -85,8 +85,9 @@ class Layered(NamedTuple):
         return self.with_layers(*range(self.covers.shape[1]))
 
     def failed(self) -> Layered:
-        """How layers fail: the background holds everything, and masks cover everything."""
-        return Layered(self.pictures, self.appearances, torch.ones_like(self.covers))
+        """How layers fail: the background holds everything, and bare masks cover everything."""
+        bare = self.backgrounds[:, None].expand_as(self.appearances)  # plain ink would be all ink
+        return Layered(self.pictures, bare, torch.ones_like(self.covers))
 
 
 def layer_scores(
