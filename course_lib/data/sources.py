@@ -8,10 +8,11 @@ from typing import Literal, cast
 import torch
 from torch import Tensor
 
+from course_lib.data.coco.layouts import CocoLayouts
 from course_lib.data.digit_scenes import SCENES, DigitScenes
 from course_lib.data.digits import Digits, Mnist, find_mnist
 from course_lib.data.known import open_data, splits_of
-from course_lib.data.on_disk import OnDisk, framed
+from course_lib.data.on_disk import OnDisk, Size, framed
 from course_lib.data.storybook import Storybook
 from course_lib.data.storybook.world import Split
 from course_lib.data.vary import Varied
@@ -22,6 +23,7 @@ from course_lib.scene import ClassTable, SceneBatch, Source
 __all__ = ["open_source"]
 
 BOOKS = {"storybook": (0, 4), "storybook-alone": (1, 1)}  # the fewest and the most things
+LAYOUTS = {"coco-layouts": (CocoLayouts, "coco")}  # who reads boxes from which data set's files
 ENOUGH = 20_000  # pages with one large thing, at 64 px: they stay in memory once they are drawn
 
 
@@ -39,7 +41,8 @@ def open_source(
     Args:
         name: ``digits``, ``mnist``, one or two of them on canvases (``mnist-one``, ``digits-two``,
             ``digits-one-clouds``, ...), ``storybook``, ``storybook-alone`` (one large thing a
-            scene), a data set of the manifest, or a folder.
+            scene), a data set of the manifest, ``coco-layouts`` (things and stuff of COCO as boxes,
+            filtered as LostGAN's authors did), or a folder.
         split: ``train``, ``val`` or ``test``; what has no splits is all for training.
         flip: mirror scenes by chance. Storybook and digits need none: a digit has a right way.
         crop_from: width in pixels of the larger pictures from which those are cut by chance.
@@ -57,9 +60,15 @@ def open_source(
         book = Storybook(size=size, things=BOOKS[name])
         pages = book.split(cast(Split, _known_split("storybook", split)))
         return Part(book, pages if name == "storybook" else pages[: ENOUGH * 64 // size])
-    part = _known_split(name, split)
-    source = cast(OnDisk, open_data(name, part, framed(crop_from or size, aspect)))
+    source = _on_disk(name, split, framed(crop_from or size, aspect))
     return Varied(source, framed(size, aspect), flip) if flip or crop_from else source
+
+
+def _on_disk(name: str, split: str, size: Size) -> OnDisk:
+    if name not in LAYOUTS:
+        return cast(OnDisk, open_data(name, _known_split(name, split), size))
+    kind, files = LAYOUTS[name]
+    return kind(data_dir() / files, _known_split(files, split), size=size)
 
 
 def _handwriting(name: str, size: int, split: str) -> Digits | Mnist:

@@ -122,12 +122,18 @@ class MaskRegression(nn.Module):
         self.conv3 = nn.Sequential(*block(), last, nn.Sigmoid())
 
     def forward(self, codes: Tensor, boxes: Tensor) -> Tensor:
-        x = self.conv1(self.fc(codes).view(len(codes), -1, 4, 4))
-        x = self.conv2(resized(x, 8))
-        masks = self.conv3(resized(x, 16)).view(*boxes.shape[:2], 16, 16)
+        masks = self.regressed(codes).view(*boxes.shape[:2], 16, 16)
         return masks_to_layout(
             boxes, masks, self.sizes.map_size, align_corners=self.sizes.align_corners
         )
+
+    def regressed(self, codes: Tensor) -> Tensor:
+        """The masks before they are laid into boxes: ``[B * O, 1, 16, 16]``.
+
+        Of objects that are not there, too: in training, version 1's batch norm has seen them.
+        """
+        x = self.conv1(self.fc(codes).view(len(codes), -1, 4, 4))
+        return self.conv3(resized(self.conv2(resized(x, 8)), 16))
 
 
 def resized(maps: Tensor, side: int) -> Tensor:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.init import trunc_normal_
 
@@ -25,6 +24,7 @@ from course_lib.storage.checkpoint import part
 
 __all__ = ["Drawn", "LostGANPainter", "read_layout"]
 
+VISUAL_GENOME = 179  # sg2im's classes, ``__image__`` included
 MOST = 31  # objects that one layout may have: the published programs' largest number
 TRUNCATION = 2.0  # styles are drawn anew until no number is larger: as the published program does
 
@@ -85,6 +85,14 @@ class LostGANPainter(Painter):
             return COCO_CLASSES
         return visual_genome_classes(self.sizes.labels)
 
+    @property
+    def everywhere(self) -> bool:
+        """Whether each layout ends with the picture itself, as an object of the label 0.
+
+        The released networks of Visual Genome have learnt so from sg2im's layouts.
+        """
+        return self.config is None and self.sizes.labels == VISUAL_GENOME
+
     def generate(
         self,
         layout: Written | None = None,
@@ -115,12 +123,12 @@ class LostGANPainter(Painter):
         for number, style in (styles or {}).items():
             own[number] = self.styles(style)[number + 1] if isinstance(style, int) else style
         count = len(read)
+        boxes, objects = read.fractions()[None], read.ids(self.classes)[None]
         there = torch.ones(1, count, dtype=torch.bool)
-        boxes, labels = padded(
-            read.fractions()[None], read.ids(self.classes)[None], there, max(count, 1)
-        )
-        styles_of_all = F.pad(own, (0, 0, 0, labels.shape[1] - count))  # none for an empty layout
-        painting = self.paint(boxes, labels, styles_of_all[None], z[None])
+        boxes, labels = padded(boxes, objects, there, count + 1)  # so that no layout is empty
+        if self.everywhere:
+            boxes[0, count] = torch.tensor([0.0, 0.0, 1.0, 1.0])
+        painting = self.paint(boxes, labels, torch.cat([own, z[None]])[None], z[None])
         steps = {"masks": painting.masks[0, :count], "refined": painting.refined[0, :count]}
         return Drawn(painting.pictures[0], steps | {"styles": own, "z": z}, layout=read)
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from course_lib.errors import CourseError
 from course_lib.metrics.features import FeatureNet
-from course_lib.metrics.score import DRAWS, Score, enough
+from course_lib.metrics.lpips import LPIPS
+from course_lib.metrics.score import DRAWS, Score, bootstrap, enough
 
-__all__ = ["diversity"]
+__all__ = ["diversity", "diversity_score"]
 
 
 def diversity(pictures: Tensor, real: Tensor, network: FeatureNet | None = None) -> Score:
@@ -40,4 +42,47 @@ def diversity(pictures: Tensor, real: Tensor, network: FeatureNet | None = None)
         "mean pairwise distance of feature_net's 64 features, painted / real; bootstrap",
         floor_of="one picture again and again",
         ceiling_of="half of the real pictures",
+    )
+
+
+def diversity_score(
+    one: Tensor,
+    other: Tensor,
+    real: tuple[Tensor, Tensor] | None = None,
+    network: LPIPS | None = None,
+) -> Score:
+    """How far two pictures of the same layout are from each other: more is more diverse.
+
+    Args:
+        one, other: pictures of the same layouts with other styles, ``[N, 3, H, W]``.
+        real: two real pictures of each layout, as Storybook can draw them; they set the ceiling.
+        network: ``LPIPS.load()``, the papers' measure; None for distances of the course's own
+            features: *course-DS*, to be compared with no paper's.
+    """
+    enough(len(one), 20, "the diversity score")
+    if one.shape != other.shape:
+        raise CourseError(f"{list(one.shape)} and {list(other.shape)}", where="diversity_score")
+    name = "DS: LPIPS 0.1 (AlexNet)" if network else "course-DS: distance of 64 features"
+    eyes = FeatureNet.load()
+
+    @torch.no_grad()
+    def distances(a: Tensor, b: Tensor) -> Tensor:
+        pairs = zip(a.split(50), b.split(50), strict=True)
+        if network is not None:
+            return torch.cat([network(x, y) for x, y in pairs])
+        return torch.cat([(eyes(x) - eyes(y)).norm(dim=1) for x, y in pairs])
+
+    def mean(rows: Tensor) -> float:
+        return rows.mean().item()
+
+    own = distances(one, other)
+    return Score(
+        mean(own),
+        bootstrap(mean, own),
+        len(own),
+        0.0,
+        mean(distances(*real)) if real else float("nan"),
+        f"{name} between two pictures of a layout; bootstrap over layouts",
+        floor_of="the same picture twice",
+        ceiling_of="two real pictures of a layout" if real else "unknown",
     )

@@ -167,7 +167,7 @@ class Coco(OnDisk):
         if "instances" not in self.parts or key not in self.parts["instances"].imgs:
             return None, None
         height, width = canvas
-        rows, _ = self._things(key)
+        rows = self._shown(key)
         corners = torch.zeros(len(rows), 4, dtype=torch.float64)
         for k, row in enumerate(rows):
             x, y, w, h = row["bbox"]
@@ -183,6 +183,10 @@ class Coco(OnDisk):
         for k, row in enumerate(rows):
             masks[k] = self._mask("instances", row)
         return layout, tv_tensors.Mask(masks)
+
+    def _shown(self, key: int) -> list[Row]:
+        """The annotations that are objects of the layout."""
+        return self._things(key)[0]
 
     def _mask(self, kind: str, row: Row) -> Tensor:
         """The pixels of an annotation, polygons or run lengths: ``[H, W]``, bool."""
