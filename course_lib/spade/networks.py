@@ -146,7 +146,8 @@ class GrainWeight(nn.Module):
         self.weight = nn.Parameter(0.1 * torch.randn(channels))
 
     def forward(self, x: Tensor, grain: Grain) -> Tensor:
-        return x + (self.weight[:, None, None] * grain(*x.shape[-2:])).to(x.dtype)
+        noise = grain(*x.shape[-2:]).to(x.device)
+        return x + (self.weight[:, None, None] * noise).to(x.dtype)
 
 
 class SPADEBlock(nn.Module):

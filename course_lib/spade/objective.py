@@ -9,9 +9,8 @@ where *features* compares what D's layers make of the picture and of the real on
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -43,7 +42,7 @@ from course_lib.spade.networks import (
 
 __all__ = [
     "Artist", "Loss", "SPADEConfig", "SPADEObjective", "adversarial", "borders", "divergence",
-    "feature_distance", "label_maps", "sample_style",
+    "feature_distance", "grain_of", "label_maps", "sample_style",
 ]  # fmt: skip
 
 Loss = Literal["hinge", "least_squares", "original", "wasserstein"]
@@ -323,7 +322,11 @@ class SPADEObjective(Objective):
             style = self.artist.encoder(real)
             epsilon = draw(torch.randn, len(real), self.config.z_dim).to(real.device)
             z = sample_style(style[0], style[1], epsilon)
-        return self.artist.generator(maps, z, white_noise(real)), style
+
+        def grain(height: int, width: int) -> Tensor:
+            return draw(torch.randn, len(real), 1, height, width)
+
+        return self.artist.generator(maps, z, grain), style
 
     def look(self, maps: LabelMaps, fake: Tensor, real: Tensor) -> tuple[Seen, Seen]:
         """What D sees in fake and real, as one batch."""
@@ -380,17 +383,16 @@ class SPADEObjective(Objective):
         if artist.encoder is not None:
             drawn = noise(0, 2, len(real), self.config.z_dim).to(device)
             styles = [artist.encoder(real)[0], *drawn]
-        rows = [artist.generator(maps, z, white_noise(real, seed=0)) for z in styles]
+        rows = [artist.generator(maps, z, grain_of(range(len(real)))) for z in styles]
         return torch.cat([real, *rows])
 
 
-def white_noise(like: Tensor, seed: int | None = None) -> Grain:
-    """Where a generator's grain comes from: one map for each picture of ``like``."""
-    count, device = len(like), like.device
-    if seed is None:
-        return lambda height, width: draw(torch.randn, count, 1, height, width).to(device)
-    sample = partial(torch.randn, generator=torch.Generator().manual_seed(seed))
-    return lambda height, width: sample(count, 1, height, width).to(device)
+def grain_of(seeds: Sequence[int]) -> Grain:
+    """White noise for pictures with these seeds, on the CPU; the same for all if there is one."""
+    drawn = [torch.Generator().manual_seed(seed) for seed in seeds]
+    return lambda height, width: torch.stack(
+        [torch.randn(1, height, width, generator=own) for own in drawn]
+    )
 
 
 def check_scenes(scenes: SceneBatch, config: SPADEConfig) -> None:

@@ -17,8 +17,9 @@ tells nothing             ``batch`` or ``syncbatch``, which compute the same on 
 Quirks of the authors' program that these weights have met, and what is done about them:
 
 - *ADE20K's ids.* Its data hook meant to shift ids by one and did not: 0 is "unknown", and the
-  classes are 1 to 150. Such a file must be fed un-shifted ids (``ids="unshifted"``, the default
-  for 151 planes); one trained with a mended program needs ``ids="shifted"``.
+  classes are 1 to 150. The course counts classes from 0 and has "unlabeled" after the last, so the
+  planes of a file with 151 are brought into that order when it is loaded. For a file of a mended
+  program, whose planes stand so already, give ``shifted=True``.
 - *Void.* Id 255 becomes the id after the last class: plane 182 of COCO-Stuff's 183.
 - *Edges.* 184 (COCO-Stuff) and 36 (Cityscapes) planes end in one of instance edges.
 - *Style.* The generators that were released take none; one with a style needs its ``_E`` for
@@ -30,11 +31,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from course_lib.errors import CourseError
-from course_lib.foreign import fill
+from course_lib.foreign import fill, read_weights
 from course_lib.nn.spectral import our_names
 from course_lib.spade.networks import (
     DOUBLINGS,
@@ -46,14 +48,22 @@ from course_lib.spade.networks import (
     Upsampling,
 )
 
-__all__ = ["discriminator_of", "encoder_of", "generator_of", "recognises", "renamed"]
+__all__ = [
+    "discriminator_of",
+    "encoder_of",
+    "generator_of",
+    "read_encoder",
+    "recognises",
+    "renamed",
+]
 
 LICENCE = "CC BY-NC-SA 4.0"
 WHERE = "the authors' weights"
+ADE20K = 151  # planes: unknown, and 150 classes
 # Planes of the released generators -> up-sampling, width in pixels, width by height.
 RELEASED: dict[int, tuple[Upsampling, int, float]] = {
     184: ("normal", 256, 1.0),  # COCO-Stuff: 182, void, edges
-    151: ("normal", 256, 1.0),  # ADE20K: unknown and 150
+    ADE20K: ("normal", 256, 1.0),
     36: ("more", 512, 2.0),  # Cityscapes: 35, edges
 }
 BLOCKS = {"head_0": 0, "G_middle_0": 1, "G_middle_1": 2}
@@ -96,22 +106,39 @@ def generator_of(
     size: int | None = None,
     aspect: float | None = None,
     upsampling: Upsampling | None = None,
+    shifted: bool = False,
 ) -> Generator:
     """Our generator with their weights.
 
     Args:
         size, aspect, upsampling: width in pixels, width by height, and ``normal`` or ``more``, for
             a generator that is none of the released ones.
+        shifted: 151 planes stand as the classes are counted here, unknown last.
 
     Raises:
-        CourseError: what no shape tells and was not given; tensors that do not fit.
+        CourseError: what no shape tells and was not given; tensors that do not fit, or of D or E.
     """
+    if "head_0.norm_0.mlp_shared.0.weight" not in weights:
+        raise CourseError(
+            "this is a discriminator or an encoder, which paints nothing",
+            where=WHERE,
+            fix="the file *_net_G.pth; painter.with_encoder() takes *_net_E.pth",
+        )
     try:
         generator = Generator(_sizes(weights, size, aspect, upsampling))
     except KeyError as error:
         raise CourseError(f"{error.args[0]} is missing", where=WHERE) from error
     fill(generator, renamed(weights), WHERE)
+    if generator.sizes.planes == ADE20K and not shifted:
+        unknown_last(generator)
     return generator
+
+
+def unknown_last(network: nn.Module) -> None:
+    """Moves plane 0, "unknown", behind the classes, in every layer that reads label maps."""
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d) and layer.in_channels == ADE20K:
+            layer.weight.data = layer.weight.data.roll(-1, dims=1)
 
 
 def _sizes(
@@ -164,6 +191,14 @@ def _norm_of_generator(weights: Mapping[str, Tensor]) -> Norm:
     if "head_0.norm_0.param_free_norm.running_mean" not in weights:
         return "instance"
     return "batch" if counter is not None and int(counter) > 0 else "syncbatch"
+
+
+def read_encoder(path: Path) -> Encoder:
+    """Our encoder with the weights of ``latest_net_E.pth``."""
+    weights = read_weights(path)
+    if "fc_mu.weight" not in weights:
+        raise CourseError("this is no encoder", where=str(path), fix="the file *_net_E.pth")
+    return encoder_of(weights)
 
 
 def encoder_of(weights: Mapping[str, Tensor]) -> Encoder:
