@@ -1,0 +1,1 @@
+"""From photographs to label maps, for painters that listen to maps."""
