@@ -16,6 +16,7 @@ from course_lib.data.on_disk import OnDisk, Size, framed
 from course_lib.data.storybook import Storybook
 from course_lib.data.storybook.world import Split
 from course_lib.data.vary import Varied
+from course_lib.data.visual_genome import VisualGenome
 from course_lib.errors import CourseError
 from course_lib.paths import data_dir
 from course_lib.scene import ClassTable, SceneBatch, Source
@@ -23,7 +24,11 @@ from course_lib.scene import ClassTable, SceneBatch, Source
 __all__ = ["open_source"]
 
 BOOKS = {"storybook": (0, 4), "storybook-alone": (1, 1)}  # the fewest and the most things
-LAYOUTS = {"coco-layouts": (CocoLayouts, "coco")}  # who reads boxes from which data set's files
+# Boxes alone: who reads them, from which data set's files.
+LAYOUTS = {
+    "coco-layouts": (CocoLayouts, "coco"),
+    "visual-genome": (VisualGenome, "visual_genome"),
+}
 ENOUGH = 20_000  # pages with one large thing, at 64 px: they stay in memory once they are drawn
 
 
@@ -42,7 +47,7 @@ def open_source(
         name: ``digits``, ``mnist``, one or two of them on canvases (``mnist-one``, ``digits-two``,
             ``digits-one-clouds``, ...), ``storybook``, ``storybook-alone`` (one large thing a
             scene), a data set of the manifest, ``coco-layouts`` (things and stuff of COCO as boxes,
-            filtered as LostGAN's authors did), or a folder.
+            filtered as LostGAN's authors did), ``visual-genome``, or a folder.
         split: ``train``, ``val`` or ``test``; what has no splits is all for training.
         flip: mirror scenes by chance. Storybook and digits need none: a digit has a right way.
         crop_from: width in pixels of the larger pictures from which those are cut by chance.
@@ -68,7 +73,8 @@ def _on_disk(name: str, split: str, size: Size) -> OnDisk:
     if name not in LAYOUTS:
         return cast(OnDisk, open_data(name, _known_split(name, split), size))
     kind, files = LAYOUTS[name]
-    return kind(data_dir() / files, _known_split(files, split), size=size)
+    own = _known_split(files, split) if splits_of(files) else split
+    return kind(data_dir() / files, own or split, size=size)
 
 
 def _handwriting(name: str, size: int, split: str) -> Digits | Mnist:

@@ -81,7 +81,8 @@ def classification_accuracy(
     classes = int(torch.cat([truth, own[1]]).max()) + 1
     ends = []
     for shown, kinds in (own, crops(scenes.images, scenes, CROP)):
-        learnt = _learnt((network or CropNet)(classes), shown, kinds, steps)
+        with fixed_chance():  # the same first weights and draws for both
+            learnt = _learnt((network or CropNet)(classes), shown, kinds, steps)
         with torch.no_grad():
             said = torch.cat([learnt(part).argmax(dim=1) for part in real.split(250)])
         ends.append((said == truth).float().mean().item())
@@ -99,10 +100,8 @@ def classification_accuracy(
 
 
 def _learnt(network: nn.Module, shown: Tensor, kinds: Tensor, steps: int) -> nn.Module:
-    with fixed_chance():
+    def loss(step: int) -> Tensor:
+        picked = torch.randint(len(shown), (64,))
+        return F.cross_entropy(network(shown[picked]).float(), kinds[picked])
 
-        def loss(step: int) -> Tensor:
-            picked = torch.randint(len(shown), (64,))
-            return F.cross_entropy(network(shown[picked]).float(), kinds[picked])
-
-        return study(network, loss, steps, lr=2e-3)
+    return study(network, loss, steps, lr=2e-3)

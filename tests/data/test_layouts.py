@@ -1,6 +1,8 @@
 """COCO-Stuff's layouts as LostGAN's authors filtered them: what goes, in which order; counts."""
 
 import json
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from course_lib.data.coco import write_coco
 from course_lib.data.coco.layouts import CocoLayouts
 from course_lib.data.sources import open_source
 from course_lib.data.storybook import Storybook
+from course_lib.data.visual_genome import VisualGenome
 from course_lib.errors import CourseError
 from course_lib.paths import data_dir
 
@@ -106,3 +109,65 @@ def test_of_a_sample_of_coco_as_many_survive_as_ever(split, listed, survive):
     if len(found.parts["instances"].imgs) != listed:
         pytest.skip("COURSE_DATA holds another part of COCO")
     assert len(found) == survive, found.found
+
+
+# --- Visual Genome in sg2im's layout ---
+
+
+class Packed(dict):
+    """Stands for an HDF5 file, whose package is not needed then: arrays by name."""
+
+    def __init__(self, path, mode):
+        super().__init__(np.load(path, allow_pickle=False))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+
+@pytest.fixture
+def genome(tmp_path, monkeypatch):
+    """One picture of 40 x 20 pixels: a dog, a tree, the picture itself, and a hat on the dog."""
+    monkeypatch.setitem(sys.modules, "h5py", SimpleNamespace(File=Packed))
+    monkeypatch.setenv("COURSE_DATA", str(tmp_path))
+    folder = tmp_path / "visual_genome"
+    (folder / "vg").mkdir(parents=True)
+    (folder / "images" / "VG_100K").mkdir(parents=True)
+    Image.fromarray(np.zeros((20, 40, 3), np.uint8)).save(folder / "images" / "VG_100K" / "1.jpg")
+    names = {"object_idx_to_name": ["__image__", "dog", "hat", "tree"]}
+    (folder / "vg" / "vocab.json").write_text(json.dumps(names))
+    arrays = {
+        "image_paths": np.array([b"VG_100K/1.jpg"]),
+        "object_names": np.array([[3, 0, 1, 2, -1]]),
+        "object_boxes": np.array([[[0, 0, 10, 20], [0, 0, 40, 20], [10, 5, 20, 10], [12, 5, 4, 4],
+                                   [-1] * 4]]),
+        "relationship_subjects": np.array([[3, -1]]),
+        "relationship_objects": np.array([[2, -1]]),
+    }  # fmt: skip
+    with open(folder / "vg" / "train.h5", "wb") as file:
+        np.savez(file, **arrays)
+    return folder
+
+
+def test_visual_genome_is_read_with_related_objects_first(genome):
+    scene = VisualGenome(genome)[0]
+    assert list(scene.layout) == [
+        ("dog", (0.25, 0.25, 0.75, 0.75)),
+        ("hat", pytest.approx((0.3, 0.25, 0.4, 0.45))),
+        ("tree", (0.0, 0.0, 0.25, 1.0)),
+    ]
+    few = VisualGenome(genome)
+    few.most = 2
+    assert few[0].layout.names == ("dog", "hat")
+    batch = open_source("visual-genome", 16).batch([0])
+    assert batch.images.shape == (1, 3, 16, 16) and batch.objects.tolist() == [[0, 1, 2]]
+
+
+def test_what_is_missing_of_visual_genome_is_named(genome, monkeypatch):
+    with pytest.raises(CourseError, match="no val.h5 with vocab.json"):
+        VisualGenome(genome, "val")
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    with pytest.raises(CourseError, match="h5py"):
+        VisualGenome(genome)

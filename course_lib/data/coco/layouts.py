@@ -35,9 +35,8 @@ class CocoLayouts(Coco):
     ) -> None:
         super().__init__(folder, split, size=size)
         if not {"instances", "stuff"} <= self.parts.keys():
-            raise CourseError(
-                f"layouts need both instances_ and stuff_{self.split}.json", where=str(folder)
-            )
+            what = f"layouts need both instances_ and stuff_{self.split}.json"
+            raise CourseError(what, where=str(folder))
         listed = self.parts["instances"].imgs.keys()
         before = [key for key in self.order if key in listed and self._rows("stuff", key)]
         self.order = [key for key in before if self.fewest <= len(self._shown(key)) <= self.most]
