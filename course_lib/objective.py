@@ -21,7 +21,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Literal, Protocol, Self
+from typing import Any, ClassVar, Literal, Protocol, Self, get_args, get_type_hints
 
 import torch
 import torch.distributed as dist
@@ -36,6 +36,7 @@ __all__ = [
     "Step",
     "TrainConfig",
     "check_adam",
+    "check_each",
     "draw",
     "memory_bytes",
     "share",
@@ -151,6 +152,16 @@ def memory_bytes(text: str) -> int | None:
     if match is None:
         return None
     return int(float(match[1]) * 1000 ** {"M": 2, "G": 3}[match[2].upper()])
+
+
+def check_each(problems: Problems, config: TrainConfig, *names: str) -> None:
+    """Fields that are one of a few words, or else whole numbers of at least 1."""
+    hints = get_type_hints(type(config))
+    for name in names:
+        value, known = getattr(config, name), get_args(hints[name])
+        fine = value in known if known else isinstance(value, int) and value >= 1
+        wanted = ", ".join(known) or "a whole number of at least 1"
+        problems.check(fine, f"{name} is {value!r}, it must be {wanted}")
 
 
 def check_adam(problems: Problems, name: str, lr: float, betas: tuple[float, float]) -> None:

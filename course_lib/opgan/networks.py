@@ -10,8 +10,8 @@ joined to what the global pathway has painted.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 import torch
@@ -22,16 +22,9 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from course_lib.nn.upsample import as_one, pays
 from course_lib.opgan.objects import Objects, lay, merge
+from course_lib.text.recurrent import Heard
 
-__all__ = [
-    "Discriminator",
-    "Generator",
-    "Painted",
-    "Sizes",
-    "WordAttention",
-    "discriminators",
-    "per_object",
-]
+__all__ = ["Discriminator", "Generator", "Painted", "Sizes", "WordAttention", "per_object"]
 
 SQUARE = 16  # side of the canvas on which stage 1 lays its objects
 Norm = Literal["batch", "spectral"]
@@ -39,19 +32,25 @@ Norm = Literal["batch", "spectral"]
 
 @dataclass(frozen=True)
 class Sizes:
-    """The generator's sizes; the authors' names stand behind."""
+    """The networks' sizes; the authors' names stand behind."""
 
+    size: int = 256  # side of the last picture in pixels
+    stages: int = 3  # each doubles the side, BRANCH_NUM; the first has 32 or 64 pixels, BASE_SIZE
     width: int = 48  # channels of a stage's map, GEN_FEAT_DIM
+    width_d: int = 96  # channels of a discriminator's first map, DISC_FEAT_DIM
     text: int = 256  # length of a word's and of a sentence's code, EMBEDDING_DIM
     code: int = 100  # length of the caption's code c, TEXT_CONDITION_DIM
     noise: int = 100  # length of the noise z, GLOBAL_Z_DIM
-    local_noise: int = 32  # of the noise that an image's objects share, LOCAL_Z_DIM
-    label: int = 100  # length of an object's code in stage 1, INIT_LABEL_DIM
+    local_noise: int = 32  # of the noise that a picture's objects share, LOCAL_Z_DIM
+    label: int = 100  # length of an object's code in the first stage, INIT_LABEL_DIM
     next_label: int = 128  # and in later stages, NEXT_LABEL_DIM
-    classes: int = 81  # of things, and one for "no object", CLASSES_NUM
+    classes: int = 81  # things that can be asked for, and one for "no object", CLASSES_NUM
     residuals: int = 3  # residual blocks of a later stage, RESIDUAL_NUM
-    base: int = 64  # side of stage 1's picture in pixels, BASE_SIZE
-    stages: int = 3  # BRANCH_NUM
+
+    @property
+    def sides(self) -> list[int]:
+        """Sides of the stages' pictures in pixels."""
+        return [self.size >> left for left in reversed(range(self.stages))]
 
 
 class Painted(NamedTuple):
@@ -79,14 +78,9 @@ class UpConv(nn.Conv2d):
         return super().forward(F.interpolate(x, scale_factor=2, mode="nearest"))
 
 
-def glu() -> nn.GLU:
-    """``a * sigmoid(b)``, a and b being the two halves of the channels."""
-    return nn.GLU(dim=1)
-
-
 def up_block(wide: int, narrow: int) -> nn.Sequential:
-    """``[B, wide, s, s]`` -> ``[B, narrow, 2 s, 2 s]``."""
-    return nn.Sequential(UpConv(wide, 2 * narrow), nn.BatchNorm2d(2 * narrow), glu())
+    """``[B, wide, s, s]`` -> ``[B, narrow, 2 s, 2 s]``; GLU gates one half by the other."""
+    return nn.Sequential(UpConv(wide, 2 * narrow), nn.BatchNorm2d(2 * narrow), nn.GLU(1))
 
 
 def label_net(length: int, out: int) -> nn.Sequential:
@@ -104,7 +98,7 @@ class ResBlock(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.block = nn.Sequential(
-            conv3x3(channels, 2 * channels), nn.BatchNorm2d(2 * channels), glu(),
+            conv3x3(channels, 2 * channels), nn.BatchNorm2d(2 * channels), nn.GLU(1),
             conv3x3(channels, channels), nn.BatchNorm2d(channels),
         )  # fmt: skip
 
@@ -152,9 +146,11 @@ def norm_each(norm: _BatchNorm, x: Tensor, count: int) -> Tensor:
     return normed.unflatten(1, (count, channels)).transpose(0, 1).flatten(0, 1)
 
 
-def each(code: Tensor, count: int) -> Tensor:
-    """The same for each object: ``[B, C]`` -> ``[O, B, C]``."""
-    return code.expand(count, -1, -1)
+def told_of(objects: Objects, *codes: Tensor) -> Tensor:
+    """Each object's class beside codes of the whole picture, ``[B, C]``: ``[O, B, sum]``."""
+    labels = objects.labels.transpose(0, 1)  # [O, B, classes]
+    first, *rest = (code.expand(len(labels), *code.shape) for code in codes)
+    return torch.cat([first, labels, *rest], dim=2)
 
 
 def tiled(codes: Tensor, side: int) -> Tensor:
@@ -241,34 +237,33 @@ class WordAttention(nn.Module):
 
 
 class FirstStage(nn.Module):
-    """Caption, noise and layout to the first map, ``[B, width, base, base]``."""
+    """Caption, noise and layout to the first map, ``[B, width, s, s]``."""
 
     def __init__(self, sizes: Sizes, together: bool | None) -> None:
         super().__init__()
         s, self.together = sizes, together
         self.bbox_net = LayoutEncoder(s.label)
-        self.wide = s.width * s.base // 4
+        self.wide, base = s.width * s.sides[0] // 4, s.sides[0]
         length = s.code + s.noise + self.bbox_net.length
         features = 2 * self.wide * 4 * 4
         self.fc = nn.Sequential(
-            nn.Linear(length, features, bias=False), nn.BatchNorm1d(features), glu()
+            nn.Linear(length, features, bias=False), nn.BatchNorm1d(features), nn.GLU(1)
         )
         self.label = label_net(s.code + s.classes + s.local_noise, s.label)
         self.local1 = up_block(s.label, self.wide // 2)
         self.local2 = up_block(self.wide // 2, self.wide // 4)
         self.upsample1 = up_block(self.wide, self.wide // 2)
         self.upsample2 = up_block(self.wide // 2, self.wide // 4)
-        maps = [self.wide // 2 ** (1 + k) for k in range(int(math.log2(s.base // SQUARE)) + 1)]
+        maps = [self.wide // 2 ** (1 + k) for k in range(int(math.log2(base // SQUARE)) + 1)]
         maps[1:] = [channels // 2 for channels in maps[1:]]  # two pathways are joined before
-        self.upsample3, *rest = (up_block(*pair) for pair in zip(maps, maps[1:], strict=False))
+        self.upsample3, *rest = (up_block(*pair) for pair in pairwise(maps))
         self.upsample4 = rest[0] if rest else nn.Identity()
 
     def forward(
         self, c: Tensor, z: Tensor, local_noise: Tensor, objects: Objects
     ) -> tuple[Tensor, Tensor]:
-        count = objects.labels.shape[1]
-        told = [each(c, count), objects.labels.transpose(0, 1), each(local_noise, count)]
-        codes = per_object(self.label, torch.cat(told, dim=2), self.together)  # [O, B, label]
+        told = told_of(objects, c, local_noise)
+        codes = per_object(self.label, told, self.together)  # [O, B, label]
         patches = per_object(self.local1, tiled(codes, 4), self.together)
         patches = per_object(self.local2, patches, self.together)  # [O, B, wide / 4, 16, 16]
         canvas = merge(lay(patches, objects.paste, SQUARE))
@@ -296,14 +291,13 @@ class NextStage(nn.Module):
         self.upsample = up_block(3 * s.width, s.width)
 
     def forward(
-        self, h: Tensor, c: Tensor, words: Tensor, padding: Tensor | None, objects: Objects
+        self, h: Tensor, c: Tensor, heard: Heard, objects: Objects
     ) -> tuple[Tensor, Tensor, Tensor]:
-        context, attention = self.att(h, words, padding)
+        context, attention = self.att(h, heard.words, heard.padding)
         x = self.residual(torch.cat([h, context], dim=1))  # [B, 2 width, s, s]
-        side, count = h.shape[-1], objects.labels.shape[1]
-        told = torch.cat([each(c, count), objects.labels.transpose(0, 1)], dim=2)
-        codes = per_object(self.label, told, self.together)  # [O, B, next_label]
-        seen = lay(h.expand(count, *h.shape), objects.crop, side // 4)  # [O, B, width, s/4, s/4]
+        codes = per_object(self.label, told_of(objects, c), self.together)  # [O, B, next_label]
+        side, many = h.shape[-1], h.expand(len(codes), *h.shape)
+        seen = lay(many, objects.crop, side // 4)  # [O, B, width, s/4, s/4]
         patches = torch.cat([seen, tiled(codes, side // 4)], dim=2)
         patches = per_object(self.local1, patches, self.together)
         patches = per_object(self.local2, patches, self.together)  # [O, B, width, s, s]
@@ -311,15 +305,9 @@ class NextStage(nn.Module):
         return self.upsample(torch.cat([x, canvas], dim=1)), attention, canvas
 
 
-class ToPicture(nn.Module):
+def to_picture(width: int) -> nn.Sequential:
     """``[B, width, s, s]`` -> ``[B, 3, s, s]`` in [-1, 1]."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.img = nn.Sequential(conv3x3(width, 3), nn.Tanh())
-
-    def forward(self, h: Tensor) -> Tensor:
-        return self.img(h)
+    return nn.Sequential(conv3x3(width, 3), nn.Tanh())
 
 
 class Generator(nn.Module):
@@ -330,9 +318,8 @@ class Generator(nn.Module):
         together: see :func:`per_object`.
         fault: see :class:`WordAttention`.
 
-    Shapes: sentence ``[B, text]``, words ``[B, text, T]``, padding ``[B, T]`` (True where there is
-    no word), z ``[B, noise]``, local_noise ``[B, local_noise]``, epsilon ``[B, code]`` ->
-    :class:`Painted`.
+    Shapes: words ``[B, text, T]`` and sentence ``[B, text]``, ``O`` objects, z ``[B, noise]``,
+    local_noise ``[B, local_noise]``, epsilon ``[B, code]`` -> :class:`Painted`.
     """
 
     def __init__(
@@ -342,30 +329,28 @@ class Generator(nn.Module):
         self.sizes = s = sizes or Sizes()
         self.ca_net = CA(s.text, s.code)
         self.h_net1 = FirstStage(s, together)
-        self.img_net1 = ToPicture(s.width)
+        self.img_net1 = to_picture(s.width)
         for number in range(2, s.stages + 1):
             self.add_module(f"h_net{number}", NextStage(s, together, fault))
-            self.add_module(f"img_net{number}", ToPicture(s.width))
+            self.add_module(f"img_net{number}", to_picture(s.width))
         self.apply(initialise)
 
     def forward(
         self,
-        sentence: Tensor,
-        words: Tensor,
-        padding: Tensor | None,
+        heard: Heard,
+        objects: Objects,
         z: Tensor,
         local_noise: Tensor,
-        objects: Objects,
         epsilon: Tensor | None = None,
     ) -> Painted:
-        c, mu, logvar = self.ca_net(sentence, epsilon)
+        c, mu, logvar = self.ca_net(heard.sentence, epsilon)
         h, canvas = self.h_net1(c, z, local_noise, objects)
         pictures, attention, canvases = [self.img_net1(h)], [], [canvas]
         for number in range(2, self.sizes.stages + 1):
-            stage, to_picture = getattr(self, f"h_net{number}"), getattr(self, f"img_net{number}")
-            h, heard, canvas = stage(h, c, words, padding, objects)
-            pictures.append(to_picture(h))
-            attention.append(heard)
+            stage, to_image = getattr(self, f"h_net{number}"), getattr(self, f"img_net{number}")
+            h, looks, canvas = stage(h, c, heard, objects)
+            pictures.append(to_image(h))
+            attention.append(looks)
             canvases.append(canvas)
         return Painted(pictures, attention, mu, logvar, canvases)
 
@@ -413,59 +398,46 @@ class Discriminator(nn.Module):
 
     Args:
         side: of the picture in pixels, a power of two from 32.
-        width: channels of the first map, DISC_FEAT_DIM.
-        text, classes: as in :class:`Sizes`.
         norm: batch norm as published, or spectral norm, which small batches do not disturb.
         together: see :func:`per_object`.
 
-    Shapes: picture ``[B, 3, side, side]`` -> what was seen, ``[B, 8 width, 4, 4]``, for the heads.
+    Shapes: picture ``[B, 3, side, side]`` -> what was seen, ``[B, 8 width_d, 4, 4]``, for the two
+    heads, ``conditional`` and ``unconditional``.
     """
 
     def __init__(
         self,
         side: int,
-        width: int = 96,
-        text: int = 256,
-        classes: int = 81,
+        sizes: Sizes | None = None,
         norm: Norm = "batch",
         together: bool | None = None,
     ) -> None:
         super().__init__()
-        d, self.square, self.together = width, max(side // 4, SQUARE), together
+        s, self.square, self.together = sizes or Sizes(), max(side // 4, SQUARE), together
+        d, channels = s.width_d, 3 + s.classes
         # 32 pixels, which the authors have not, are halved once less.
         kernel, stride = (4, 2) if side > 32 else (3, 1)
         self.encode = nn.Sequential(
-            *down(3, d, norm, normed=False),
-            *down(d, 2 * d, norm, kernel=kernel, stride=stride),
+            *down(3, d, norm, normed=False), *down(d, 2 * d, norm, kernel=kernel, stride=stride)
         )
-        crops = [3 + classes, 2 * d] if side <= 64 else [3 + classes, d, 2 * d]
-        looks = [down(a, b, norm, stride=1) for a, b in zip(crops, crops[1:], strict=False)]
+        crops = [channels, 2 * d] if side <= 64 else [channels, d, 2 * d]
+        looks = [down(a, b, norm, stride=1) for a, b in pairwise(crops)]
         self.local = nn.Sequential(*(layer for look in looks for layer in look))
         self.final = nn.Sequential(*down(4 * d, 4 * d, norm), *down(4 * d, 8 * d, norm))
         wide = [8 * d * 2**k for k in range(int(math.log2(max(side, 64))) - 5)]
-        ups = [down(a, b, norm) for a, b in zip(wide, wide[1:], strict=False)]
-        backs = [down(b, a, norm, kernel=3, stride=1) for a, b in zip(wide, wide[1:], strict=False)]
-        self.deepen = nn.Sequential(*(nn.Sequential(*block) for block in ups + backs[::-1]))
-        self.conditional, self.unconditional = Head(8 * d, text, norm), Head(8 * d, 0, norm)
+        deeper = [down(a, b, norm) for a, b in pairwise(wide)]
+        back = [down(b, a, norm, kernel=3, stride=1) for a, b in pairwise(wide)]
+        self.deepen = nn.Sequential(*(nn.Sequential(*block) for block in deeper + back[::-1]))
+        self.conditional, self.unconditional = Head(8 * d, s.text, norm), Head(8 * d, 0, norm)
         self.apply(initialise)
 
     def forward(self, picture: Tensor, objects: Objects) -> Tensor:
         x = self.encode(picture)  # [B, 2 width, side / 4, side / 4]
-        count = objects.labels.shape[1]
-        crops = lay(picture.expand(count, *picture.shape), objects.crop, self.square)
-        named = tiled(objects.labels.transpose(0, 1), self.square)
+        named = tiled(objects.labels.transpose(0, 1), self.square)  # [O, B, classes, s, s]
+        crops = lay(picture.expand(len(named), *picture.shape), objects.crop, self.square)
         seen = per_object(self.local, torch.cat([crops, named], dim=2), self.together)
         canvas = merge(lay(seen, objects.paste, self.square))  # [B, 2 width, side / 4, side / 4]
         return self.deepen(self.final(torch.cat([x, canvas], dim=1)))
-
-
-def discriminators(
-    sides: Sequence[int], width: int, sizes: Sizes, norm: Norm, together: bool | None
-) -> nn.ModuleList:
-    """One for each stage's pictures."""
-    return nn.ModuleList(
-        Discriminator(side, width, sizes.text, sizes.classes, norm, together) for side in sides
-    )
 
 
 def initialise(module: nn.Module) -> None:

@@ -9,7 +9,7 @@ generator must convince all of them, and DAMSM must find its words in the last p
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal, cast
 
 import torch
@@ -17,30 +17,23 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_lib.errors import CourseError, Problems
-from course_lib.objective import Objective, Player, Step, TrainConfig, check_adam, draw
+from course_lib.objective import Objective, Player, Step, TrainConfig, check_adam, check_each, draw
 from course_lib.opgan.damsm.losses import Gammas, damsm_loss
-from course_lib.opgan.damsm.objective import load_damsm
-from course_lib.opgan.networks import Discriminator, Generator, Norm, Painted, Sizes, discriminators
+from course_lib.opgan.damsm.objective import check_gammas, load_damsm
+from course_lib.opgan.networks import Discriminator, Generator, Norm, Painted, Sizes
 from course_lib.opgan.objects import Objects
 from course_lib.painter import noise
 from course_lib.scene import ClassTable, SceneBatch, Source
 from course_lib.text.objective import captions_of, pick
 from course_lib.text.recurrent import Heard
 
-__all__ = [
-    "OPGANConfig",
-    "OPGANObjective",
-    "convinced",
-    "discriminator_loss",
-    "generator_of",
-    "kl_to_normal",
-    "objects_of",
-    "things",
-]
+__all__ = ["OPGANConfig", "OPGANObjective", "objects_of", "things"]
+
+Misplaced = Literal["fake", "real", "none"]
 
 
 @dataclass(frozen=True)
-class OPGANConfig(TrainConfig):
+class OPGANConfig(Sizes, TrainConfig):
     """The defaults are those of the authors' program for COCO.
 
     But for the batches: theirs have 12 to 32 pictures, as many as their GPUs held of pictures with
@@ -48,27 +41,15 @@ class OPGANConfig(TrainConfig):
     """
 
     data: str = "coco"  # scenes with captions and boxes
-    size: int = 256  # side of the last picture in pixels
-    stages: int = 3  # each doubles the side; the first paints at least 32 pixels
     rounds: int = 413_915  # 120 epochs of 82,783 pictures
     batch_size: int = 24  # scenes a round
     max_objects: int = 10  # of a scene that are painted by themselves, the largest
     pathway: bool = True  # the object pathways; without them layouts are not heard
-    together: Literal["auto", "loop", "batch"] = "auto"  # objects in turn, or as one batch: equal
     damsm: str = "shipped"  # who reads: shipped, a run of `train damsm`, AttnGAN's files' folder
     words: int = 12  # that are read of a caption
-    z_dim: int = 100  # length of the noise
-    local_noise: int = 32  # length of the noise that a picture's objects share
-    code: int = 100  # length of a caption's code
-    label: int = 100  # length of an object's code in the first stage
-    next_label: int = 128  # length of an object's code in later stages
-    classes: int = 81  # things that can be asked for, and "none"
-    residuals: int = 3  # residual blocks of a later stage
-    width: int = 48  # channels of a stage's map
-    width_d: int = 96  # channels of a discriminator's first map
     norm_d: Norm = "batch"  # or spectral, which small batches do not disturb
     fault: bool = False  # mix the padding masks of a batch, as the authors' program does
-    misplaced: Literal["fake", "real", "none"] = "fake"  # pictures shown with others' boxes
+    misplaced: Misplaced = "fake"  # which pictures D is shown with others' boxes
     damsm_weight: float = 50.0  # of DAMSM's loss, lambda
     gammas: tuple[float, float, float] = (4.0, 5.0, 10.0)  # its sharpness: regions, words, batch
     kl: float = 1.0  # weight of the codes' divergence from the normal distribution
@@ -76,49 +57,22 @@ class OPGANConfig(TrainConfig):
     lr_d: float = 2e-4
     betas: tuple[float, float] = (0.5, 0.999)  # Adam's memory
 
-    @property
-    def sides(self) -> list[int]:
-        """Sides of the stages' pictures in pixels."""
-        return [self.size >> left for left in reversed(range(self.stages))]
-
     def check(self, problems: Problems) -> None:
         super().check(problems)
-        for name in NUMBERS:
-            value = getattr(self, name)
-            whole = isinstance(value, int) and value >= 1
-            problems.check(whole, f"{name} is {value}, it must be a whole number of at least 1")
+        check_each(problems, self, *(field.name for field in fields(Sizes)))
+        check_each(problems, self, "max_objects", "words", "norm_d", "misplaced")
         if not problems.found:
-            base = self.sides[0]
             problems.check(
-                self.size & (self.size - 1) == 0 and base in (32, 64),
+                self.size & (self.size - 1) == 0 and self.sides[0] in (32, 64),
                 f"size is {self.size} in {self.stages} stages, the first must have 32 or 64 pixels",
-                "size=256 stages=3, size=64 stages=1 or 2",
+                "size=256 stages=3, or size=64 stages=2",
             )
-            problems.check(
-                self.label >= 8 and self.width % 2 == 0, "label is 8 at least, width even"
-            )
-        for name, known in CHOICES.items():
-            value = getattr(self, name)
-            problems.check(value in known, f"{name} is {value!r}: {', '.join(known)}")
+        problems.check(self.label >= 8 and self.width % 2 == 0, "label is 8 at least, width even")
         problems.check(self.batch_size >= 2, "batch_size is 1; wrong captions need 2 scenes")
-        for name in ("damsm_weight", "kl"):
-            value = getattr(self, name)
-            problems.check(value >= 0, f"{name} is {value}, it must not be negative")
-        sharp = len(self.gammas) == 3 and all(gamma > 0 for gamma in self.gammas)
-        problems.check(sharp, f"gammas are {self.gammas}, three numbers above 0 are needed")
+        problems.check(min(self.damsm_weight, self.kl) >= 0, "a weight must not be negative")
+        check_gammas(problems, self.gammas)
         check_adam(problems, "lr_g", self.lr_g, self.betas)
         check_adam(problems, "lr_d", self.lr_d, self.betas)
-
-
-NUMBERS = (
-    *("size", "stages", "max_objects", "words", "z_dim", "local_noise", "code", "label"),
-    *("next_label", "classes", "residuals", "width", "width_d"),
-)
-CHOICES = {
-    "together": ("auto", "loop", "batch"),
-    "norm_d": ("batch", "spectral"),
-    "misplaced": ("fake", "real", "none"),
-}
 
 
 # --- The losses ---
@@ -130,7 +84,7 @@ def discriminator_loss(
     fake: Tensor,
     sentence: Tensor,
     objects: Objects,
-    misplaced: Literal["fake", "real", "none"] = "fake",
+    misplaced: Misplaced = "fake",
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Mean of two answers that shall be yes, and mean of five (or three) that shall be no.
 
@@ -175,28 +129,6 @@ def kl_to_normal(mu: Tensor, logvar: Tensor) -> Tensor:
 
 
 # --- What the networks are given ---
-
-
-def generator_of(config: OPGANConfig, text: int) -> Generator:
-    """The generator; ``text`` is the length of a word's code."""
-    sizes = Sizes(
-        width=config.width,
-        text=text,
-        code=config.code,
-        noise=config.z_dim,
-        local_noise=config.local_noise,
-        label=config.label,
-        next_label=config.next_label,
-        classes=config.classes,
-        residuals=config.residuals,
-        base=config.sides[0],
-        stages=config.stages,
-    )
-    return Generator(sizes, together=_together(config), fault=config.fault)
-
-
-def _together(config: OPGANConfig) -> bool | None:
-    return {"auto": None, "loop": False, "batch": True}[config.together]
 
 
 def things(classes: ClassTable) -> dict[int, int]:
@@ -251,12 +183,15 @@ class OPGANObjective(Objective):
 
     def __init__(self, config: OPGANConfig) -> None:
         super().__init__(config)
-        self.damsm, self.gammas = load_damsm(config.damsm), Gammas(*config.gammas)
-        self.frozen = {"damsm": self.damsm}
-        text = 2 * self.damsm.text.rnn.hidden_size
-        self.generator = generator_of(config, text)
-        self.discriminators = discriminators(
-            config.sides, config.width_d, self.generator.sizes, config.norm_d, _together(config)
+        damsm, self.gammas = load_damsm(config.damsm), Gammas(*config.gammas)
+        self.text, self.eye = damsm.text, damsm.image
+        self.frozen = {"text": self.text, "eye": self.eye}
+        with Problems("text") as problems:
+            said = 2 * self.text.rnn.hidden_size
+            problems.check(config.text == said, f"text is {config.text}, the reader says {said}")
+        self.generator = Generator(config, fault=config.fault)
+        self.discriminators = nn.ModuleList(
+            Discriminator(side, config, config.norm_d) for side in config.sides
         )
         for network in (self.generator, self.discriminators):
             network.to(memory_format=torch.channels_last)  # the faster order for convolutions
@@ -277,7 +212,7 @@ class OPGANObjective(Objective):
     def round(self, scenes: SceneBatch, step: Step) -> None:
         heard = self.hear(pick(captions_of(scenes)))
         objects = objects_of(scenes, self.config)
-        painted = self.paint(self.generator, heard, objects)
+        painted = self.paint(heard, objects)
         judges = cast(list[Discriminator], list(self.discriminators))
         real = pyramid(scenes.images, self.config.sides)
 
@@ -293,7 +228,7 @@ class OPGANObjective(Objective):
 
         pairs = zip(judges, painted.pictures, strict=True)
         adversarial = sum(convinced(d, fake, heard.sentence, objects) for d, fake in pairs)
-        regions, whole = self.damsm.image(painted.pictures[-1])
+        regions, whole = self.eye(painted.pictures[-1])
         matched = damsm_loss(regions, whole, heard, self.gammas)
         divergence = kl_to_normal(painted.mu, painted.logvar)
         loss = adversarial + self.config.damsm_weight * matched + self.config.kl * divergence
@@ -302,17 +237,14 @@ class OPGANObjective(Objective):
     @torch.no_grad()
     def hear(self, captions: list[str]) -> Heard:
         """The captions' codes, from frozen encoders."""
-        return self.damsm.text.eval().read(captions, self.config.words)
+        return self.text.eval().read(captions, self.config.words)
 
-    def paint(self, generator: nn.Module, heard: Heard, objects: Objects) -> Painted:
+    def paint(self, heard: Heard, objects: Objects) -> Painted:
         """New pictures."""
         count, device = len(heard.sentence), heard.sentence.device
-        lengths = self.config.z_dim, self.config.local_noise, self.config.code
+        lengths = self.config.noise, self.config.local_noise, self.config.code
         drawn = draw(torch.randn, count, sum(lengths)).to(device)
-        z, local_noise, epsilon = drawn.split(lengths, dim=1)
-        painted: Painted = generator(
-            heard.sentence, heard.words, heard.padding, z, local_noise, objects, epsilon
-        )
+        painted: Painted = self.generator(heard, objects, *drawn.split(lengths, dim=1))
         return painted
 
     @torch.no_grad()
@@ -321,15 +253,10 @@ class OPGANObjective(Objective):
         if self.shown is None:
             return torch.zeros(1, 3, self.config.size, self.config.size)
         device = next(players["G"].parameters()).device
-        heard = self.hear([several[0] for several in captions_of(self.shown)])
+        heard = self.hear([several[0] for several in captions_of(self.shown) for _ in range(4)])
         objects = objects_of(self.shown.to(device), self.config)
-        rows = [
-            players["G"](heard.sentence, heard.words, heard.padding, *some, objects).pictures[-1]
-            for some in self._noises(len(heard.sentence), device)
-        ]
-        return torch.stack(rows, dim=1).flatten(0, 1)  # [8, 4, 3, H, W] -> [32, 3, H, W]
-
-    def _noises(self, count: int, device: torch.device) -> list[tuple[Tensor, Tensor]]:
-        lengths = self.config.z_dim, self.config.local_noise
-        drawn = [noise(seed, count, sum(lengths)).to(device) for seed in range(4)]
-        return [cast(tuple[Tensor, Tensor], some.split(lengths, dim=1)) for some in drawn]
+        many = Objects(*(part.repeat_interleave(4, 0) for part in objects))
+        lengths = self.config.noise, self.config.local_noise
+        drawn = noise(0, 4, sum(lengths)).to(device).repeat(len(objects.labels), 1)
+        last: Tensor = players["G"](heard, many, *drawn.split(lengths, dim=1)).pictures[-1]
+        return last  # [8 * 4, 3, H, W]

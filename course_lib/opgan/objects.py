@@ -118,12 +118,10 @@ def crop_and_flip(
     """
     whole = pictures.shape[-1]
     cut = pictures[..., top : top + side, left : left + side]
-    shift = boxes.new_tensor([left, top])
-    corner = (boxes[..., :2] * whole - shift).clamp(min=0) / side
-    size = (boxes[..., 2:] * whole / side).clamp(max=1)
-    size = torch.where(corner + size > 0.999, 0.999 - corner, size)
+    corner = (boxes[..., :2] * whole - boxes.new_tensor([left, top])).clamp(min=0) / side
+    size = torch.minimum((boxes[..., 2:] * whole / side).clamp(max=1), 0.999 - corner)
     if flip:
         cut = cut.flip(-1)
         corner = torch.stack([1 - corner[..., 0] - size[..., 0], corner[..., 1]], dim=-1)
-    moved = torch.cat([corner, size], dim=-1)
-    return cut, torch.where((boxes == ABSENT).all(-1, keepdim=True), boxes, moved)
+    absent = (boxes == ABSENT).all(-1, keepdim=True)
+    return cut, torch.where(absent, boxes, torch.cat([corner, size], dim=-1))

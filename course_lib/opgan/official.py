@@ -21,19 +21,12 @@ __all__ = ["discriminator", "generator", "recognises", "renamed"]
 WHERE = "the authors' weights"
 # Their names for parts of a discriminator -> ours; the smallest has names of its own.
 PARTS = {
-    r"conv1\.": "encode.0.",
-    r"conv2\.": "encode.2.",
-    r"bn2\.": "encode.3.",
-    r"conv3\.": "final.0.",
-    r"bn3\.": "final.1.",
-    r"conv4\.": "final.3.",
-    r"bn4\.": "final.4.",
-    r"encode_img\.": "encode.",
-    r"encode_final\.": "final.",
-    r"COND_DNET\.jointConv": "conditional.joint",
-    r"COND_DNET\.outlogits\.0": "conditional.to_logit",
-    r"UNCOND_DNET\.outlogits\.0": "unconditional.to_logit",
-}
+    "conv1": "encode.0", "conv2": "encode.2", "bn2": "encode.3", "encode_img": "encode",
+    "conv3": "final.0", "bn3": "final.1", "conv4": "final.3", "bn4": "final.4",
+    "encode_final": "final", "COND_DNET.jointConv": "conditional.joint",
+    "COND_DNET.outlogits.0": "conditional.to_logit",
+    "UNCOND_DNET.outlogits.0": "unconditional.to_logit",
+}  # fmt: skip
 # From 128 pixels on: how often the map is halved once more, then brought back to 8 width channels.
 DEEPER = {
     1: ("img_code_s32", "img_code_s32_1"),
@@ -55,15 +48,16 @@ def renamed(weights: Mapping[str, Tensor], halvings: int | None = None) -> dict[
     """
     halvings = 1 + ("img_code_s64.0.weight" in weights) if halvings is None else halvings
     deeper = enumerate(DEEPER.get(halvings, ()))
-    parts = PARTS | {rf"{theirs}\.": f"deepen.{place}." for place, theirs in deeper}
+    parts = PARTS | {theirs: f"deepen.{place}" for place, theirs in deeper}
     used = {name: value for name, value in weights.items() if not name.startswith(UNUSED)}
     return {_name(name, parts): value for name, value in used.items()}
 
 
 def _name(name: str, parts: Mapping[str, str]) -> str:
     """Our name for one tensor: theirs count the upsampling, which has no weights, as a layer."""
+    name = re.sub(r"^(img_net\d)\.img\.", r"\1.", name)
     for theirs, ours in parts.items():
-        name = re.sub(rf"^{theirs}", ours, name)
+        name = re.sub(rf"^{re.escape(theirs)}\.", f"{ours}.", name)
     up = re.match(r"(h_net\d\.(?:upsample\d?|local\d))\.(\d)(.*)", name)
     return f"{up[1]}.{int(up[2]) - 1}{up[3]}" if up else name
 
@@ -77,49 +71,40 @@ def generator(weights: Mapping[str, Tensor], *, fault: bool = True) -> Generator
     Raises:
         CourseError: every tensor that is missing, foreign or of another shape.
     """
-    try:
-        sizes = _sizes(weights)
-    except (KeyError, StopIteration) as error:
-        raise CourseError(f"{error} is missing", where=WHERE) from None
-    built = Generator(sizes, fault=fault)
+    built = Generator(_sizes(weights), fault=fault)
     fill(built, renamed(weights), WHERE)
     return built
 
 
 def _sizes(weights: Mapping[str, Tensor]) -> Sizes:
-    def shape(name: str) -> list[int]:
-        return list(weights[f"{name}.weight"].shape)
-
     stages = max(int(found[1]) for name in weights if (found := re.match(r"h_net(\d)\.", name)))
-    code, width = shape("ca_net.fc")[0] // 4, shape("img_net1.img.0")[1]
-    (features, told), (label, asked) = shape("h_net1.fc.0"), shape("h_net1.label.0")
-    next_label, next_asked = shape("h_net2.label.0")
+    width = _shape(weights, "img_net1.img.0")[1]
+    codes, text = _shape(weights, "ca_net.fc")
+    features, told = _shape(weights, "h_net1.fc.0")
+    label, asked = _shape(weights, "h_net1.label.0")
+    next_label, next_asked = _shape(weights, "h_net2.label.0")
     blocks = {name.split(".")[2] for name in weights if name.startswith("h_net2.residual.")}
-    classes = next_asked - code
+    code = codes // 4
     return Sizes(
-        width=width,
-        text=shape("ca_net.fc")[1],
-        code=code,
-        noise=told - code - 4 * (label // 8),
-        local_noise=asked - code - classes,
-        label=label,
-        next_label=next_label,
-        classes=classes,
-        residuals=len(blocks),
-        base=features // (8 * width),
-        stages=stages,
-    )
+        features // (8 * width) << stages - 1, stages, width, text=text, code=code,
+        noise=told - code - 4 * (label // 8), local_noise=asked - next_asked, label=label,
+        next_label=next_label, classes=next_asked - code, residuals=len(blocks),
+    )  # fmt: skip
 
 
 def discriminator(weights: Mapping[str, Tensor]) -> Discriminator:
     """The discriminator that these tensors belong to, with them in it."""
     own = renamed(weights)
     deeper = {name.split(".")[1] for name in own if name.startswith("deepen.")}
-    try:
-        width, channels = own["encode.0.weight"].shape[0], own["local.0.weight"].shape[1]
-        text = own["conditional.joint.0.weight"].shape[1] - 8 * width
-    except KeyError as error:
-        raise CourseError(f"{error} is missing", where=WHERE) from None
-    built = Discriminator(64 * 2 ** (len(deeper) // 2), width, text, channels - 3)
+    width, joint = _shape(own, "encode.0")[0], _shape(own, "conditional.joint.0")
+    classes = _shape(own, "local.0")[1] - 3
+    sizes = Sizes(width_d=width, text=joint[1] - joint[0], classes=classes)
+    built = Discriminator(64 << len(deeper) // 2, sizes)
     fill(built, own, WHERE)
     return built
+
+
+def _shape(weights: Mapping[str, Tensor], layer: str) -> list[int]:
+    if f"{layer}.weight" not in weights:
+        raise CourseError(f"{layer}.weight is missing", where=WHERE)
+    return list(weights[f"{layer}.weight"].shape)

@@ -15,12 +15,13 @@ from course_lib.errors import CourseError, Problems
 from course_lib.opgan import official
 from course_lib.opgan.damsm.objective import load_damsm
 from course_lib.opgan.networks import Generator, Painted
-from course_lib.opgan.objective import OPGANConfig, generator_of, objects_of, things
+from course_lib.opgan.objective import OPGANConfig, objects_of, things
 from course_lib.opgan.objects import Objects
 from course_lib.painter import Painter, Picture, noise
 from course_lib.scene import ClassTable, Layout, SceneBatch
 from course_lib.storage.checkpoint import part
 from course_lib.text.captions import Sentence, read_sentence
+from course_lib.text.objective import captions_of
 from course_lib.text.recurrent import Heard, RecurrentEncoder
 
 __all__ = ["OPGANPainter"]
@@ -46,15 +47,10 @@ class OPGANPainter(Painter):
     @classmethod
     def from_weights(cls, config: Mapping[str, Any], weights: Mapping[str, Tensor]) -> OPGANPainter:
         settings = OPGANConfig.from_json(config)
-        words = part(weights, "damsm")
-        words = {
-            name.removeprefix("text."): value
-            for name, value in words.items()
-            if name.startswith("text.")
-        }
+        words = part(weights, "text")
         reader = RecurrentEncoder.of(words)
         reader.load_state_dict(words)
-        generator = generator_of(settings, 2 * reader.rnn.hidden_size)
+        generator = Generator(settings, fault=settings.fault)
         generator.load_state_dict(part(weights, "G"))
         return cls(generator, reader, settings)
 
@@ -62,7 +58,7 @@ class OPGANPainter(Painter):
     def from_official(cls, weights: Mapping[str, Tensor]) -> OPGANPainter:
         """From ``op-gan.pth``, with the padding of a batch as it was trained with."""
         generator = official.generator(weights)
-        return cls(generator, None, OPGANConfig(classes=generator.sizes.classes, words=20))
+        return cls(generator, None, OPGANConfig(**vars(generator.sizes), words=20))
 
     def read_with(self, folder: str | Path) -> OPGANPainter:
         """Gives released weights their reader: AttnGAN's encoders, or those of a DAMSM run."""
@@ -147,29 +143,25 @@ class OPGANPainter(Painter):
         sizes = self.generator.sizes
         lengths = (sizes.noise, sizes.local_noise, sizes.code)
         drawn = torch.stack([noise(seed, sum(lengths)) for seed in seeds])
-        z, local_noise, epsilon = drawn.split(lengths, dim=1)
-        painted: Painted = self.generator(
-            heard.sentence, heard.words, heard.padding, z, local_noise, objects, epsilon
-        )
+        painted: Painted = self.generator(heard, objects, *drawn.split(lengths, dim=1))
         return painted
 
-    def repaint(self, scenes: SceneBatch, seeds: Sequence[int]) -> Tensor:
+    def repaint(self, scenes: SceneBatch, seeds: Sequence[int], batch_size: int = 50) -> Tensor:
         """Pictures of scenes from their first captions and their boxes: ``[N, 3, H, W]``."""
-        if scenes.captions is None or len(scenes) != len(seeds):
-            raise CourseError("each scene needs captions and a seed", where="scenes")
-        parts = [slice(start, start + 50) for start in range(0, len(scenes), 50)]
-        return torch.cat([self._repaint(scenes[some], seeds[some]) for some in parts])
-
-    def _repaint(self, scenes: SceneBatch, seeds: Sequence[int]) -> Tensor:
-        heard = self.hear([several[0] for several in scenes.captions or ()])
-        return self.paint(heard, objects_of(scenes, self.config), seeds).pictures[-1]
+        painted = []
+        for start in range(0, len(scenes), batch_size):
+            some = slice(start, start + batch_size)
+            heard = self.hear([several[0] for several in captions_of(scenes[some])])
+            objects = objects_of(scenes[some], self.config)
+            painted.append(self.paint(heard, objects, seeds[some]).pictures[-1])
+        return torch.cat(painted)
 
 
 def _steps(painted: Painted) -> dict[str, Tensor]:
-    """What the first picture was made of, by name."""
-    stages = enumerate(painted.pictures, 1)
-    steps = {f"stage_{number}": picture[0] for number, picture in stages}
-    canvases = enumerate(painted.objects, 1)
-    steps |= {f"objects_{number}": canvas[0] for number, canvas in canvases}
-    words = enumerate(painted.attention, 2)
-    return steps | {f"attention_{number}": heard[0] for number, heard in words}
+    """What the first picture was made of, by name and stage."""
+    parts = {"stage": painted.pictures, "objects": painted.objects, "attention": painted.attention}
+    return {
+        f"{name}_{number}": tensor[0]
+        for name, tensors in parts.items()
+        for number, tensor in enumerate(tensors, 2 if name == "attention" else 1)
+    }

@@ -161,16 +161,10 @@ def stages(g: nn.Module) -> list[nn.Module]:
     return [getattr(g, f"h_net{number}") for number in range(1, g.sizes.stages + 1)]
 
 
-def paint(g: nn.Module, given: dict[str, Tensor], count: int):
-    return g(
-        given["sent_emb"],
-        given["words_emb"],
-        given["mask"],
-        given["z"],
-        given["local_noise"],
-        objects(given, count),
-        given["ca_eps"],
-    )
+def paint(g: nn.Module, given: dict[str, Tensor], count: int) -> Painted:
+    heard = Heard(given["words_emb"], given["sent_emb"], (~given["mask"]).sum(dim=1))
+    told = given["z"], given["local_noise"], given["ca_eps"]
+    return g(heard, objects(given, count), *told)
 
 
 def pictures(name: str, picture: Tensor, number: int) -> dict[str, Tensor]:

@@ -43,12 +43,6 @@ def attend(
     return torch.einsum("idr,ictr->icdt", regions, attention), attention
 
 
-def cosine(a: Tensor, b: Tensor, dim: int) -> Tensor:
-    """``a . b / (|a| |b|)``, the product of lengths being 1e-8 at least."""
-    lengths = a.norm(dim=dim) * b.norm(dim=dim)
-    return (a * b).sum(dim) / lengths.clamp(min=1e-8)
-
-
 def word_agreement(regions: Tensor, heard: Heard, gammas: Gammas) -> tuple[Tensor, Tensor]:
     """``R(i, c) = log sum_t exp(gamma2 cos(context_t, word_t))`` (eq. 10), without eq. 10's power.
 
@@ -56,7 +50,7 @@ def word_agreement(regions: Tensor, heard: Heard, gammas: Gammas) -> tuple[Tenso
     attention in its own picture ``[B, T, h, w]``.
     """
     contexts, attention = attend(heard.words, regions.flatten(2), gammas.regions, heard.padding)
-    alike = gammas.words * cosine(contexts, heard.words.expand_as(contexts), dim=2)  # [I, C, T]
+    alike = gammas.words * F.cosine_similarity(contexts, heard.words, dim=2)  # [I, C, T]
     agreement = alike.masked_fill(heard.padding, -torch.inf).logsumexp(dim=2)
     own = torch.arange(len(regions), device=regions.device)
     return agreement, attention[own, own].unflatten(2, regions.shape[2:])
@@ -64,7 +58,7 @@ def word_agreement(regions: Tensor, heard: Heard, gammas: Gammas) -> tuple[Tenso
 
 def sentence_agreement(whole: Tensor, sentence: Tensor) -> Tensor:
     """The cosines of all pictures ``[B, D]`` and all captions ``[B, D]``: ``[B, B]``."""
-    return cosine(whole[:, None], sentence[None], dim=2)
+    return F.cosine_similarity(whole[:, None], sentence, dim=2)
 
 
 def two_ways(agreement: Tensor, gamma: float, same: Tensor | None = None) -> tuple[Tensor, Tensor]:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from course_lib.errors import CourseError, Problems
 from course_lib.foreign import fill, read_pickle, read_weights
-from course_lib.objective import Objective, Player, Step, TrainConfig, check_adam
+from course_lib.objective import Objective, Player, Step, TrainConfig, check_adam, check_each
 from course_lib.opgan.damsm.losses import Gammas, damsm_loss, sentence_agreement
 from course_lib.opgan.damsm.networks import DAMSM, InceptionEye, SmallEye
 from course_lib.scene import SceneBatch, Source
@@ -27,7 +27,7 @@ from course_lib.text.objective import captions_of, pick
 from course_lib.text.recurrent import RecurrentEncoder
 from course_lib.text.vocabulary import Vocabulary
 
-__all__ = ["DAMSMConfig", "DAMSMObjective", "damsm_of", "load_damsm"]
+__all__ = ["DAMSMConfig", "DAMSMObjective", "check_gammas", "load_damsm"]
 
 
 @dataclass(frozen=True)
@@ -56,18 +56,16 @@ class DAMSMConfig(TrainConfig):
     def check(self, problems: Problems) -> None:
         super().check(problems)
         names = ("size", "width_eye", "embedding", "vocabulary", "vocabulary_scenes", "words")
-        for name in names:
-            value = getattr(self, name)
-            whole = isinstance(value, int) and value >= 1
-            problems.check(whole, f"{name} is {value}, it must be a whole number of at least 1")
-        even = isinstance(self.code, int) and self.code >= 2 and self.code % 2 == 0
-        problems.check(even, f"code is {self.code}, it must be an even number of at least 2")
-        problems.check(self.eye in ("inception", "small"), f"eye is {self.eye!r}: inception, small")
-        problems.check(self.cell in ("LSTM", "GRU"), f"cell is {self.cell!r}: LSTM or GRU")
-        sharp = len(self.gammas) == 3 and all(gamma > 0 for gamma in self.gammas)
-        problems.check(sharp, f"gammas are {self.gammas}, three numbers above 0 are needed")
+        check_each(problems, self, *names, "code", "eye", "cell")
+        problems.check(self.code % 2 == 0, f"code is {self.code}, it must be an even number")
         problems.check(self.batch_size >= 2, "batch_size is 1; wrong captions need 2 scenes")
+        check_gammas(problems, self.gammas)
         check_adam(problems, "lr", self.lr, self.betas)
+
+
+def check_gammas(problems: Problems, gammas: tuple[float, float, float]) -> None:
+    sharp = len(gammas) == 3 and all(gamma > 0 for gamma in gammas)
+    problems.check(sharp, f"gammas are {gammas}, three numbers above 0 are needed")
 
 
 def damsm_of(config: DAMSMConfig) -> DAMSM:
@@ -102,19 +100,12 @@ def load_damsm(which: str) -> DAMSM:
 
 
 def _published(folder: Path) -> DAMSM:
-    files = {}
-    for what in ("text_encoder", "image_encoder"):
-        found = sorted(folder.glob(f"{what}*.pth"))
-        if len(found) != 1:
-            raise CourseError(
-                f"there are {len(found)} {what}*.pth, one is needed", where=str(folder)
-            )
-        files[what] = found[0]
-    read, seen = (read_weights(file) for file in files.values())
+    files = [next(folder.glob(f"{who}_encoder*.pth"), folder) for who in ("text", "image")]
+    read, seen = (read_weights(file) for file in files)
     text = RecurrentEncoder.of(read, _words(folder, len(read["encoder.weight"])))
-    fill(text, {**read, "_extra_state": text.get_extra_state()}, str(files["text_encoder"]))
+    fill(text, {**read, "_extra_state": text.get_extra_state()}, str(files[0]))
     eye = InceptionEye(len(seen["emb_cnn_code.bias"]))
-    fill(eye, seen, str(files["image_encoder"]))
+    fill(eye, seen, str(files[1]))
     return DAMSM(text, eye).eval().requires_grad_(False)
 
 
@@ -123,8 +114,8 @@ def _words(folder: Path, count: int) -> Vocabulary:
 
     The file is a list: captions to train and to test with, words by id, ids by word.
     """
-    places = (folder / "captions.pickle", folder.parent / "captions.pickle")
-    path = next((place for place in places if place.is_file()), places[0])
+    near = folder / "captions.pickle"
+    path = near if near.is_file() else folder.parent / near.name
     by_id = read_pickle(path)[2]
     if len(by_id) != count:
         raise CourseError(f"{len(by_id)} words for an encoder of {count}", where=str(path))
