@@ -21,13 +21,14 @@ from course_lib.widgets.layers import TILE, layers_panel, segmentation
 
 @pytest.fixture(scope="module")
 def painter():
-    """An untrained one whose masks are nearly full, so that each layer can be seen."""
+    """An untrained one whose masks have patterns, so that each layer can be seen."""
     torch.manual_seed(0)
     generator = Generator(
         Sizes(6, 4, 6, size=16, channels=1, layers=3, scale=(2.0, 4.0), rotation=0.3)
     )
     torch.nn.init.normal_(generator.foreground.to_pose.weight)
-    torch.nn.init.constant_(generator.foreground.to_mask[0].bias, 4.0)
+    torch.nn.init.normal_(generator.foreground.to_mask[0].weight)
+    torch.nn.init.constant_(generator.foreground.to_mask[0].bias, 1.0)
     return LRGANPainter(generator)
 
 
@@ -42,6 +43,17 @@ def changed(panel, **values):
     picture = panel.set(**values).picture
     panel.set(**before)
     return picture
+
+
+def levels(pixels):
+    """What the 16 x 16 pixels of a grey picture are in bytes."""
+    return ((pixels[0] + 1) * 127.5).round().int().flatten().tolist()
+
+
+def small(tile):
+    """The pixel in the middle of each of the 16 x 16 fields that a picture was enlarged to."""
+    middle = [TILE * k // 16 + TILE // 32 for k in range(16)]
+    return [tile.getpixel((x, y))[0] for y in middle for x in middle]
 
 
 def test_it_begins_with_the_painters_own_picture(panel, painter):
@@ -68,9 +80,7 @@ def test_the_pad_follows_the_sliders_and_draws_once(panel, monkeypatch):
     panel.set(x=0.25, y=-0.5, scale=1.5)
     assert panel._pad.value == (0.25, -0.5, 1.5) and len(drawn) == 1
     shown = Image.open(io.BytesIO(base64.b64decode(panel._pad.picture.partition(",")[2])))
-    canvas = panel.picture.steps["canvases"][1]
-    level = ((canvas[0, 3, 4] + 1) * 127.5).round().item()
-    assert shown.getpixel((4 * TILE // 16 + 1, 3 * TILE // 16 + 1)) == (level,) * 3
+    assert small(shown) == levels(panel.picture.steps["canvases"][1])
 
 
 @pytest.mark.parametrize("layer", [0, 1, 2])
@@ -92,10 +102,8 @@ def test_what_is_shown_are_the_pictures_of_this_step(panel):
             (1, 1): steps["canvases"][step],
         }
         for (column, row), pixels in wanted.items():
-            x = column * TILE + 8 * TILE // 16 + 2
-            y = row * (TILE + 18) + 18 + 4 * TILE // 16 + 2
-            level = ((pixels[0, 4, 8] + 1) * 127.5).round().item()
-            assert shown.getpixel((x, y)) == (level,) * 3
+            left, top = column * TILE, row * (TILE + 18) + 18
+            assert small(shown.crop((left, top, left + TILE, top + TILE))) == levels(pixels)
 
 
 def test_the_frame_lies_around_the_foreground(panel):
