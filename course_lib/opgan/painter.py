@@ -26,6 +26,8 @@ from course_lib.text.recurrent import Heard, RecurrentEncoder
 
 __all__ = ["OPGANPainter"]
 
+Written = Layout | Sequence[tuple[str, Sequence[float]]]
+
 
 class OPGANPainter(Painter):
     """Paints a caption with things where a layout says; what both leave open is up to the noise.
@@ -72,15 +74,16 @@ class OPGANPainter(Painter):
         return ClassTable.from_json(told) if told else COCO_CLASSES
 
     def generate(
-        self, caption: str | None = None, layout: Layout | None = None, *, seed: int = 0
+        self, caption: str | None = None, layout: Written | None = None, *, seed: int = 0
     ) -> Picture:
         """Paints one picture.
 
         Args:
             caption: any sentence. A warning, and the picture's ``notes``, say which of its words
                 the painter does not know, and what it did not read.
-            layout: things and their boxes; later ones lie over earlier ones. None for no box: then
-                the object pathways paint nothing.
+            layout: things and their boxes; later ones lie over earlier ones. Or pairs of a name
+                and two corners, as fractions: ``[("tree", (0.1, 0.4, 0.3, 0.9))]``. None for no
+                box: then the object pathways paint nothing.
             seed: of the noise; the same seed gives the same picture.
 
         Returns:
@@ -119,9 +122,11 @@ class OPGANPainter(Painter):
             )
         return self.reader
 
-    def place(self, layout: Layout) -> Objects:
+    def place(self, layout: Written) -> Objects:
         """The layout as the networks take it."""
         known, most = things(self.classes), self.config.max_objects
+        if not isinstance(layout, Layout):
+            layout = Layout.of(*layout, units="fraction", format="xyxy")
         with Problems("layout") as problems:
             for name in layout.names:
                 self.classes.check_name(name, "layout")
