@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import inspect
 import io
+import json
 import sys
 import tokenize
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +20,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import (
     TYPE_CHECKING,
+    Any,
     NoReturn,
     get_type_hints,
 )
@@ -245,6 +247,9 @@ def sample(arguments: list[str]) -> int:
     parser = _parser(sample)
     parser.add_argument("painter", help="a painter's name, or a file of weights")
     parser.add_argument("--caption", help="what to paint, for a painter that listens to captions")
+    where = 'what stands where, for a painter that listens to layouts: a JSON file like [["tree", '
+    where += "[0.1, 0.4, 0.3, 0.9]]], two corners as fractions"
+    parser.add_argument("--layout", type=Path, help=where)
     parser.add_argument("--seed", type=int, default=7, help="of the first picture (default: 7)")
     parser.add_argument("--n", type=_count, default=16, help="how many pictures (default: 16)")
     parser.add_argument("--out", type=Path, help="a PNG, or a folder (default: in runs/samples)")
@@ -256,9 +261,10 @@ def sample(arguments: list[str]) -> int:
     from course_lib.registry import load
 
     painter = load(options.painter)
-    told = {"caption": options.caption} if options.caption is not None else {}
-    if told and "caption" not in inspect.signature(painter.generate).parameters:
-        raise CourseError(f"{painter.kind} listens to no caption", where="--caption")
+    told = {"caption": options.caption, "layout": _read_json(options.layout)}
+    told = {name: value for name, value in told.items() if value is not None}
+    for name in told.keys() - inspect.signature(painter.generate).parameters.keys():
+        raise CourseError(f"{painter.kind} listens to no {name}", where=f"--{name}")
     seeds = range(options.seed, options.seed + options.n)
     name = f"{Path(options.painter).stem}-seed{options.seed}"
     out = options.out or runs_dir() / "samples" / (name if options.evaluate else f"{name}.png")
@@ -268,6 +274,47 @@ def sample(arguments: list[str]) -> int:
         file = out if alone else out / sheet_name
         file.parent.mkdir(parents=True, exist_ok=True)
         print(f"seeds {seeds.start} to {seeds.stop - 1}: {Picture(sheet).save(file)}")
+    return 0
+
+
+def _read_json(path: Path | None) -> Any:
+    if path is None:
+        return None
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise CourseError(f"this is no JSON: {error}", where=str(path)) from None
+
+
+@verb
+def evaluate(arguments: list[str]) -> int:
+    """Scores a folder of pictures, whoever painted them.
+
+    MEASURE is soa, semantic object accuracy: does a detector find what the captions name? What a
+    picture was asked for is in captions.csv, or in names such as label_00_person/1.png.
+    """
+    parser = _parser(evaluate)
+    parser.add_argument("measure", choices=["soa"])
+    parser.add_argument("folder", type=Path)
+    kinds = ["coco", "yolo", "storybook"]
+    parser.add_argument("--detector", choices=kinds, default="coco", help="who looks")
+    parser.add_argument("--cfg", type=Path, help="for yolo: yolov3.cfg")
+    parser.add_argument("--weights", type=Path, help="for yolo: yolov3.weights")
+    parser.add_argument("--batch_size", type=_count, default=16, help="pictures at once")
+    options = parser.parse_args(arguments)
+    from course_lib.metrics import soa
+
+    looker: soa.Detector
+    if options.detector == "yolo":
+        if not (options.cfg and options.weights):
+            raise CourseError("yolo needs --cfg and --weights", where="course evaluate")
+        from course_lib.metrics.yolo import YoloDetector
+
+        looker = YoloDetector(options.cfg, options.weights)
+    else:
+        looker = soa.CocoDetector() if options.detector == "coco" else soa.StorybookDetector()
+    print(soa.evaluate_folder(options.folder, looker, options.batch_size))
+    print(soa.comparison())
     return 0
 
 

@@ -31,7 +31,7 @@ ORIGINAL = [
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory):
-    """A folder to work in: runs go there, and there are eight flowers with embeddings."""
+    """A folder to work in: runs go there, and there are eight flowers, and a layout."""
     place = tmp_path_factory.mktemp("desk")
     flowers, names = place / "data" / "flowers102", [f"jpg/image_{k:05}" for k in range(1, 9)]
     (flowers / "jpg").mkdir(parents=True)
@@ -43,6 +43,7 @@ def desk(tmp_path_factory):
     embeddings = list(dice.standard_normal((8, 10, 1024)).astype(np.float32))
     for file, value in (("filenames", names), ("char-CNN-RNN-embeddings", embeddings)):
         (flowers / "train" / f"{file}.pickle").write_bytes(pickle.dumps(value, protocol=2))
+    (place / "layout.json").write_text('[["tree", [0.1, 0.3, 0.4, 0.9]]]')
     return place
 
 

@@ -46,8 +46,8 @@ class VisualGenome(OnDisk):
         if not packed or not packed[0].with_name("vocab.json").is_file():
             raise CourseError(f"no {split}.h5 with vocab.json beside it", where=str(folder),
                               fix="sg2im's preprocess_vg.py makes them")  # fmt: skip
-        names = json.loads(packed[0].with_name("vocab.json").read_text("utf-8"))
-        self.classes = table_of(names["object_idx_to_name"][1:])
+        vocabulary = packed[0].with_name("vocab.json").read_text("utf-8")
+        self.classes = table_of(json.loads(vocabulary)["object_idx_to_name"][1:])
         try:
             import h5py
         except ImportError:
@@ -69,7 +69,7 @@ class VisualGenome(OnDisk):
         first = set(torch.cat(related).tolist())
         kept = sorted(there, key=lambda k: k not in first)[: self.most]
         corners = torch.cat([boxes[kept, :2], boxes[kept, :2] + boxes[kept, 2:]], dim=1).float()
-        canvas = (image.shape[-2], image.shape[-1])
-        around = tv_tensors.BoundingBoxes(corners, format="XYXY", canvas_size=canvas)
+        size = tuple(image.shape[-2:])
+        around = tv_tensors.BoundingBoxes(corners, format="XYXY", canvas_size=size)
         names = tuple(self.classes.name(kind - 1) for kind in kinds[kept].tolist())
         return Scene(image, layout=Layout(names, around))

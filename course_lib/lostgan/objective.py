@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -26,10 +26,14 @@ from course_lib.painter import noise
 from course_lib.scene import ClassTable, SceneBatch, Source
 
 __all__ = [
+    "COLOURS",
+    "palette",
+    "with_colours",
     "LostGANConfig", "LostGANObjective", "crop_distance", "mean", "objects_of", "padded",
     "stuff_boxes",
 ]  # fmt: skip
 
+COLOURS = 24  # of each class that a painter remembers
 LEAST_STUFF = 0.02  # of the picture: less of a kind of stuff is no object, as in the paper's filter
 
 
@@ -46,6 +50,7 @@ class LostGANConfig(TrainConfig):
     labels: int = 184  # classes, and one more for "nothing"; COCO's numbers have one to spare
     max_objects: int = 8  # in a scene
     stuff: float = 0.0  # share of scenes whose stuff regions, read off the label map, are objects
+    colour_styles: bool = False  # a style begins with the object's colour in the real picture
     z_dim: int = 128  # length of the noise of an object, and of the picture's
     label_dim: int = 180  # length of a class's embedding; 128 in the published 64-pixel network
     width_g: int = 64  # channels of G's last map
@@ -103,6 +108,10 @@ class LostGANConfig(TrainConfig):
         for name in ("high_pass", "on_objects", "on_picture", "pixel", "perceptual", "crop"):
             value = getattr(self, name)
             problems.check(value >= 0, f"{name} is {value}, it must not be negative")
+        problems.check(
+            self.z_dim > 3 or not self.colour_styles,
+            f"z_dim is {self.z_dim}, a colour alone takes 3",
+        )
         problems.check(0 <= self.stuff <= 1, f"stuff is {self.stuff}, a share from 0 to 1")
         problems.check(
             self.batch_size >= 2,
@@ -116,7 +125,10 @@ class LostGANConfig(TrainConfig):
 
 
 def mean(scores: Tensor) -> Tensor:
-    """The mean, in float32; 0 of no scores at all: a batch may have no objects."""
+    """The mean, in float32; 0 of no scores at all: a batch may have no objects.
+
+    Where a batch is shared by processes or played in parts, it is the mean of their means.
+    """
     return scores.float().sum() / max(len(scores), 1)
 
 
@@ -211,6 +223,51 @@ def objects_of(scenes: SceneBatch, asked: Tensor | None) -> tuple[Tensor, Tensor
     )
 
 
+# --- Styles that begin with a colour ---
+
+
+def colours_of(pictures: Tensor, boxes: Tensor, labels: Tensor) -> Tensor:
+    """The median colour in the middle of each object, as large as noise: ``[B, O, 3]``; 0 for none.
+
+    A published style means nothing until D has made it mean something, and likeness to the real
+    picture is at odds with it: from a layout nobody can know that the car was red. Layout2Im (Zhao
+    et al., CVPR 2019) reads styles off real objects with an encoder; this is the smallest such.
+    """
+    there = labels != 0
+    corner, size = boxes[..., :2], boxes[..., 2:] - boxes[..., :2]
+    middle = torch.cat([corner + size / 4, corner + 3 * size / 4], dim=-1)[there]
+    cut = region_features(pictures, middle, there.nonzero()[:, 0], 8, aligned=True, samples=2)
+    found = pictures.new_zeros(*labels.shape, 3)
+    found[there] = 2 * cut.flatten(2).median(dim=2).values.to(found.dtype)
+    return found
+
+
+def with_colours(
+    z: Tensor, z_image: Tensor, pictures: Tensor, boxes: Tensor, labels: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Noise ``[B, O, z_dim]`` and ``[B, z_dim]`` whose first three numbers are colours instead."""
+    whole = boxes.new_tensor([0, 0, 1, 1]).expand(len(z), 1, 4)
+    own = colours_of(pictures, whole, torch.ones_like(labels[:, :1]))[:, 0]
+    objects = colours_of(pictures, boxes, labels)
+    return torch.cat([objects, z[..., 3:]], dim=-1), torch.cat([own, z_image[:, 3:]], dim=-1)
+
+
+def palette(pictures: Tensor, boxes: Tensor, labels: Tensor, classes: int) -> Tensor:
+    """Colours that each label has had, label 0 standing for the picture: ``[labels, COLOURS, 3]``.
+
+    Of more than :data:`COLOURS` the first; fewer are repeated, and a label never seen has greys.
+    """
+    whole = boxes.new_tensor([0, 0, 1, 1]).expand(len(labels), 1, 4)
+    boxes = torch.cat([whole, boxes], dim=1)
+    seen = colours_of(pictures, boxes, F.pad(labels, (1, 0), value=1))
+    kinds = F.pad(labels, (1, 0), value=-1)  # the picture's own; 0 is nothing
+    found = torch.zeros(classes, COLOURS, 3)
+    for label in kinds[kinds != 0].unique().tolist():
+        some = seen[kinds == label]
+        found[max(label, 0)] = some[torch.arange(COLOURS) % len(some)]
+    return (found * 100).round() / 100  # it travels as text
+
+
 class LostGANObjective(Objective):
     """One round: D learns to tell real from fake; then G, with the same fakes, to be believed."""
 
@@ -230,6 +287,7 @@ class LostGANObjective(Objective):
         }
         self.eyes = eyes() if config.perceptual else None
         self.classes: ClassTable | None = None
+        self.colours: Tensor | None = None  # [labels, COLOURS, 3], where styles begin with them
         self.shown: SceneBatch | None = None  # what previews paint
 
     def prepare(self, source: Source) -> None:
@@ -250,14 +308,21 @@ class LostGANObjective(Objective):
                 f"labels={needed}, mask_labels={needed}",
             )
 
-    def tables(self) -> dict[str, str]:
-        return {} if self.classes is None else {"classes": self.classes.to_json()}
+        if self.config.colour_styles:
+            many = source.batch(torch.arange(min(128, len(source))))
+            self.colours = palette(many.images, *self.layout(many), self.config.labels)
+
+    def tables(self) -> dict[str, Any]:
+        found = {} if self.classes is None else {"classes": self.classes.to_json()}
+        return found | ({} if self.colours is None else {"colours": self.colours.tolist()})
 
     def round(self, scenes: SceneBatch, step: Step) -> None:
         config, real = self.config, scenes.images
         boxes, labels = self.layout(scenes)
         z = draw(torch.randn, len(real), config.max_objects, config.z_dim).to(real.device)
         z_image = draw(torch.randn, len(real), config.z_dim).to(real.device)
+        if config.colour_styles:
+            z, z_image = with_colours(z, z_image, real, boxes, labels)
         fake = self.generator(z, z_image, boxes, labels).pictures
 
         real_score, real_objects = self.discriminator(real, boxes, labels)
@@ -301,6 +366,10 @@ class LostGANObjective(Objective):
         boxes, labels = self.layout(scenes)
         rows = [scenes.images]
         for seed in range(3):
-            z = noise(seed, len(scenes), labels.shape[1] + 1, self.config.z_dim).to(device)
-            rows.append(players["G"](z[:, 1:], z[:, 0], boxes, labels).pictures)
+            drawn = noise(seed, len(scenes), labels.shape[1] + 1, self.config.z_dim).to(device)
+            z, z_image = drawn[:, 1:], drawn[:, 0]
+            if self.config.colour_styles:  # the scenes' own in the first row, then each other's
+                shown = scenes.images.roll(seed, 0)
+                z, z_image = with_colours(z, z_image, shown, boxes, labels)
+            rows.append(players["G"](z, z_image, boxes, labels).pictures)
         return torch.cat(rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,8 +17,15 @@ from course_lib.data.tables import table_of
 from course_lib.errors import CourseError, Problems, check_seed
 from course_lib.lostgan import official
 from course_lib.lostgan.networks import Generator, Painting
-from course_lib.lostgan.objective import LostGANConfig, objects_of, padded, stuff_boxes
-from course_lib.painter import Painter, Picture
+from course_lib.lostgan.objective import (
+    COLOURS,
+    LostGANConfig,
+    objects_of,
+    padded,
+    stuff_boxes,
+    with_colours,
+)
+from course_lib.painter import Painter, Picture, grid
 from course_lib.paths import data_dir
 from course_lib.scene import ClassTable, Layout, Scene, SceneBatch
 from course_lib.storage.checkpoint import part
@@ -117,11 +125,13 @@ class LostGANPainter(Painter):
                 of objects that there are not or of another length; all at once.
         """
         read = read_layout(layout, self.classes)
-        drawn = self.styles(seed)  # [1 + MOST, z_dim]
-        own, z = drawn[1 : len(read) + 1].clone(), drawn[0] if z is None else z
+        labels = read.ids(self.classes) + 1
+        drawn = self.drawn(seed, labels)  # [1 + O, z_dim]
+        own, z = drawn[1:], drawn[0] if z is None else z
         self._check(read, styles or {}, z)
         for number, style in (styles or {}).items():
-            own[number] = self.styles(style)[number + 1] if isinstance(style, int) else style
+            new = self.drawn(style, labels)[number + 1] if isinstance(style, int) else style
+            own[number] = new
         count = len(read)
         boxes, objects = read.fractions()[None], read.ids(self.classes)[None]
         there = torch.ones(1, count, dtype=torch.bool)
@@ -156,15 +166,28 @@ class LostGANPainter(Painter):
         kept: dict[int, int | Tensor] = dict(enumerate(picture.styles))
         return self.generate(layout, kept | dict(styles or {}), z=picture.steps["z"])
 
-    def styles(self, seed: int) -> Tensor:
-        """The styles of a seed, ``[1 + MOST, z_dim]``: the picture's own, then each object's."""
-        return self._truncated(seed, 1 + MOST)
+    def drawn(self, seed: int, labels: Tensor) -> Tensor:
+        """The styles of a seed, ``[1 + O, z_dim]``: the picture's own, then each object's.
 
-    def _truncated(self, seed: int, *shape: int) -> Tensor:
-        """Normal noise without numbers beyond the bound: ``[*shape, z_dim]``."""
-        generator = torch.Generator().manual_seed(check_seed(seed))
-        empty = torch.empty(*shape, self.sizes.z_dim)
-        return trunc_normal_(empty, a=-TRUNCATION, b=TRUNCATION, generator=generator)
+        Where a style begins with a colour, it is one that the class has had.
+        """
+        dice = torch.Generator().manual_seed(check_seed(seed))
+        styles = truncated(dice, 1 + MOST, self.sizes.z_dim)[: 1 + len(labels)]
+        if "colours" in self.tables:
+            picks = torch.randint(COLOURS, (1 + MOST,), generator=dice)[: len(styles)]
+            known = torch.tensor(self.tables["colours"])  # [labels, COLOURS, 3]
+            styles[:, :3] = known[torch.cat([labels.new_zeros(1), labels]), picks]
+        return styles
+
+    def sheets(self, seeds: Sequence[int], **how: Any) -> dict[str, Tensor]:
+        """Grids by name: ``final``, and ``masks``, a row of masks for each picture."""
+        pictures = [self.generate(**how, seed=seed) for seed in seeds]
+        images = torch.stack([picture.image for picture in pictures])
+        sheets = {"final": grid(images, math.ceil(math.sqrt(len(images))))}
+        if count := len(pictures[0].layout):
+            masks = torch.cat([picture.steps["masks"] for picture in pictures])
+            sheets["masks"] = grid(2 * masks[:, None] - 1, count)
+        return sheets
 
     @torch.no_grad()
     def paint(self, boxes: Tensor, labels: Tensor, styles: Tensor, z: Tensor) -> Painting:
@@ -176,14 +199,21 @@ class LostGANPainter(Painter):
         return self.generator(styles, z, boxes, labels)
 
     def paint_scenes(self, scenes: SceneBatch, seed: int = 0) -> Painting:
-        """A picture for each scene's layout, with its stuff if the painter has learnt stuff."""
+        """A picture for each scene's layout, with its stuff if the painter has learnt stuff.
+
+        Colours are those of the scenes' pictures if the painter has learnt styles that have any.
+        """
         learnt = self.config is not None and self.config.stuff > 0
         asked = torch.ones(len(scenes), dtype=torch.bool) if learnt else None
         boxes, objects, present = objects_of(scenes, asked)
         boxes, labels = padded(boxes, objects, present, max(1, int(present.sum(dim=1).max())))
-        drawn = self._truncated(seed, len(scenes), labels.shape[1] + 1)
-        parts = zip(*(x.split(64) for x in (boxes, labels, drawn)), strict=True)
-        painted = [self.paint(b, k, z[:, 1:], z[:, 0]) for b, k, z in parts]
+        dice = torch.Generator().manual_seed(check_seed(seed))
+        drawn = truncated(dice, len(scenes), labels.shape[1] + 1, self.sizes.z_dim)
+        styles, z = drawn[:, 1:], drawn[:, 0]
+        if self.config is not None and self.config.colour_styles:
+            styles, z = with_colours(styles, z, scenes.images, boxes, labels)
+        parts = zip(*(x.split(64) for x in (boxes, labels, styles, z)), strict=True)
+        painted = [self.paint(*part) for part in parts]
         return Painting(*(torch.cat(each) for each in zip(*painted, strict=True)))
 
     def layout_of(self, scene: Scene) -> Layout:
@@ -214,6 +244,11 @@ def _known(count: int) -> str:
     return f"there are 0 to {count - 1}" if count else "the layout is empty"
 
 
+def truncated(dice: torch.Generator, *shape: int) -> Tensor:
+    """Normal noise without numbers beyond :data:`TRUNCATION`."""
+    return trunc_normal_(torch.empty(*shape), a=-TRUNCATION, b=TRUNCATION, generator=dice)
+
+
 def read_layout(layout: Written | None, classes: ClassTable) -> Layout:
     """A layout in fractions, checked: of known classes, with boxes inside the picture.
 
@@ -226,6 +261,8 @@ def read_layout(layout: Written | None, classes: ClassTable) -> Layout:
             where="generate",
             fix='generate([("tree", (0.1, 0.4, 0.3, 0.9))]): two corners, as fractions',
         )
+    if not isinstance(layout, Layout | list | tuple):
+        raise CourseError(f"{layout!r} is no list of names and boxes", where="layout")
     return Layout.of(
         *layout, units="fraction", format="xyxy", classes=classes, clip=True, max_objects=MOST
     )

@@ -263,3 +263,50 @@ def test_a_run_writes_a_painter_that_loads(tmp_path):
     assert painter.config == config and "tree" in painter.classes
     picture = painter.generate([("tree", (0.1, 0.4, 0.3, 0.9))], seed=3)
     assert picture.image.shape == (3, 64, 64)
+
+
+# --- styles that begin with a colour ---
+
+
+def painted_scene():
+    """A red boat on a green ground; in the second scene a blue one."""
+    pictures = torch.zeros(2, 3, 64, 64)
+    pictures[:, 1] = 0.8
+    boxes = torch.tensor([[[0.2, 0.2, 0.45, 0.45], NOWHERE]] * 2)
+    for picture, colour in zip(pictures, ([0.9, -0.5, -0.5], [-0.5, -0.5, 0.7]), strict=True):
+        picture[:, 13:28, 13:28] = torch.tensor(colour)[:, None, None]
+    return pictures, boxes, torch.tensor([[3, 0]] * 2)
+
+
+def test_a_style_begins_with_the_objects_colour_and_goes_on_with_noise():
+    pictures, boxes, labels = painted_scene()
+    z, z_image = torch.randn(2, 2, 5), torch.randn(2, 5)
+    styles, whole = game.with_colours(z, z_image, pictures, boxes, labels)
+    torch.testing.assert_close(styles[0, 0, :3], 2 * torch.tensor([0.9, -0.5, -0.5]))
+    torch.testing.assert_close(styles[1, 0, :3], 2 * torch.tensor([-0.5, -0.5, 0.7]))
+    assert not styles[:, 1, :3].any()  # nobody is there
+    torch.testing.assert_close(whole[0, :3], torch.tensor([0.0, 1.6, 0.0]))  # the ground
+    assert torch.equal(styles[..., 3:], z[..., 3:]) and torch.equal(whole[:, 3:], z_image[:, 3:])
+
+
+def test_a_palette_remembers_which_colours_a_class_has_had():
+    found = game.palette(*painted_scene(), classes=5)
+    assert found.shape == (5, game.COLOURS, 3) and not found[[1, 2, 4]].any()
+    assert {tuple(c) for c in found[3].tolist()} == {
+        tuple(torch.tensor(c).tolist()) for c in ([1.8, -1.0, -1.0], [-1.0, -1.0, 1.4])
+    }
+    assert {tuple(c) for c in found[0].tolist()} == {tuple(torch.tensor([0.0, 1.6, 0.0]).tolist())}
+
+
+def test_g_is_given_the_colours_of_the_real_objects():
+    objective = LostGANObjective(LostGANConfig(**SMALL, colour_styles=True))
+    objective.prepare(Few())
+    assert len(objective.tables()["colours"]) == 5
+    heard = []
+    objective.generator.register_forward_pre_hook(lambda _, given: heard.append(given))
+    objective.round(scenes(), Recorder(objective))
+    z, z_image, boxes, labels = heard[0]
+    expected = game.colours_of(scenes().images, boxes, labels)
+    assert torch.equal(z[..., :3], expected) and expected[0, 0].any()
+    with pytest.raises(CourseError, match="a colour alone takes 3"):
+        LostGANConfig(**SMALL | {"z_dim": 3, "colour_styles": True})

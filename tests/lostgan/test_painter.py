@@ -1,14 +1,19 @@
 """LostGAN's public face: every object can be restyled and moved, and all else stays."""
 
+import json
+from dataclasses import replace
+
 import pytest
 import torch
 
+from course_lib.cli import main
 from course_lib.data.storybook import Storybook
 from course_lib.errors import CourseError
 from course_lib.lostgan.networks import Generator
-from course_lib.lostgan.objective import LostGANConfig
+from course_lib.lostgan.objective import COLOURS, LostGANConfig
 from course_lib.lostgan.painter import LostGANPainter
 from course_lib.postcard import Postcard
+from course_lib.storage.checkpoint import Checkpoint, write_checkpoint
 from tests.lostgan.small import CLASSES, SMALL, scenes
 
 LAYOUT = [("boat", (0.1, 0.1, 0.4, 0.4)), ("sun", (0.6, 0.6, 0.9, 0.9))]
@@ -88,6 +93,8 @@ def test_an_empty_layout_is_background_alone(painter):
     ("given", "words"),
     [
         ({}, "a layout is needed"),
+        ({"layout": 3}, "3 is no list of names and boxes"),
+        ({"layout": {"boat": (0, 0, 1, 1)}}, "no list of names and boxes"),
         ({"layout": [("boot", (0, 0, 1, 1))]}, "unknown class 'boot'.*'boat'"),
         ({"layout": [("boat", (0.5, 0, 0.2, 1))]}, "object 0"),
         ({"layout": [("boat", (0, 0, float("nan"), 1))]}, "object 0"),
@@ -126,6 +133,22 @@ def test_many_scenes_are_painted_at_once():
     assert painter_of().paint_scenes(batch).masks.shape[1] == 2  # it has not learnt stuff
 
 
+def test_where_styles_begin_with_a_colour_it_is_one_that_the_class_has_had():
+    painter = painter_of(colour_styles=True)
+    known = torch.randn(5, COLOURS, 3)
+    painter.tables |= {"colours": known.tolist()}
+    picture = painter.generate(LAYOUT, seed=7)
+    for label, style in zip((3, 4), picture.styles, strict=True):
+        assert (style[:3] == known[label]).all(dim=1).any()
+    assert (picture.steps["z"][:3] == known[0]).all(dim=1).any()
+    colours = {tuple(painter.generate(LAYOUT, {0: k}).styles[0, :3].tolist()) for k in range(9)}
+    assert len(colours) > 4  # dice roll colours, too
+    batch = scenes()
+    red = replace(batch, images=torch.ones_like(batch.images))
+    painted = [painter.paint_scenes(shown, seed=1).pictures for shown in (batch, red)]
+    assert not torch.equal(*painted)  # it takes the scenes' own colours
+
+
 def test_a_scenes_stuff_is_part_of_its_layout_where_it_was_learnt():
     scene, painter = Storybook(size=64)[3], painter_of(stuff=1.0)
     painter.tables = {"classes": scene.label_map.classes.to_json()}
@@ -134,3 +157,21 @@ def test_a_scenes_stuff_is_part_of_its_layout_where_it_was_learnt():
     assert layout.names[len(layout) - things :] == scene.layout.names
     assert set(layout.names[: len(layout) - things]) <= set(scene.label_map.classes.stuff)
     assert len(layout) > things and painter_of().layout_of(scene) is scene.layout
+
+
+def test_the_command_paints_a_layout_from_a_json_file(painter, tmp_path, capsys):
+    header = {"kind": "lostgan", "config": {**SMALL, "device": "cpu"}, "tables": painter.tables}
+    weights = {f"G/{name}": value for name, value in painter.generator.state_dict().items()}
+    file = write_checkpoint(tmp_path / "boats.safetensors", Checkpoint(header, weights))
+    asked = tmp_path / "layout.json"
+    asked.write_text(json.dumps(LAYOUT))
+    command = ["sample", str(file), "--layout", str(asked), "--n", "4"]
+    assert main([*command, "--out", str(tmp_path / "sheets")]) == 0
+    assert {path.stem for path in (tmp_path / "sheets").iterdir()} == {"final", "masks"}
+    asked.write_text('[["boot", [0, 0, 1, 1]]]')
+    assert main(command) == 2 and "did you mean 'boat'" in capsys.readouterr().err
+    asked.write_text("boat")
+    assert main(command) == 2 and "this is no JSON" in capsys.readouterr().err
+    asked.unlink()
+    assert main(command) == 2 and "this is no JSON" in capsys.readouterr().err
+    assert main(["sample", str(file)]) == 2 and "a layout is needed" in capsys.readouterr().err

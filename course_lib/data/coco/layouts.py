@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from torchvision import tv_tensors
-
 from course_lib.data.coco.json_files import Row
 from course_lib.data.coco.read import Coco
 from course_lib.data.on_disk import Size
 from course_lib.errors import CourseError
-from course_lib.scene import LabelMap
 
 __all__ = ["CocoLayouts"]
 
@@ -23,7 +20,7 @@ class CocoLayouts(Coco):
     3. Pictures that now have fewer than 3 objects or more than 8 go.
 
     Counting objects before the small ones have gone would keep other pictures. Things come first,
-    then stuff, in the files' order; masks and label maps are not read.
+    then stuff, in the files' order. There are no masks.
     """
 
     name = "coco-layouts"
@@ -46,15 +43,9 @@ class CocoLayouts(Coco):
     def _shown(self, key: int) -> list[Row]:
         image = self.images[key]
         area = image["width"] * image["height"]
-        rows = self._things(key)[0] + self._rows("stuff", key)
         return [
             {name: value for name, value in row.items() if name != "segmentation"}
-            for row in rows
+            for row in self._things(key)[0] + self._rows("stuff", key)
             if row["category_id"] in self._names
             and row["bbox"][2] * row["bbox"][3] / area > self.least
         ]
-
-    def _label_map(
-        self, key: int, canvas: tuple[int, int], masks: tv_tensors.Mask | None
-    ) -> LabelMap | None:
-        return None
