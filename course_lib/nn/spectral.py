@@ -67,7 +67,7 @@ def our_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     inner = {"weight_orig": "original", "weight_u": "0.u", "weight_v": "0.v"}
     found = {}
     for name, value in weights.items():
-        layer, _, last = name.rpartition(".")
-        ours = f"{layer}.parametrizations.weight.{inner[last]}" if last in inner else name
-        found[ours] = value
+        last = name.rpartition(".")[2]
+        layer = name.removesuffix(last)  # with its dot, or empty
+        found[f"{layer}parametrizations.weight.{inner[last]}" if last in inner else name] = value
     return found

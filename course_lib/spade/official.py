@@ -57,7 +57,6 @@ __all__ = [
     "renamed",
 ]
 
-LICENCE = "CC BY-NC-SA 4.0"
 WHERE = "the authors' weights"
 ADE20K = 151  # planes: unknown, and 150 classes
 # Planes of the released generators -> up-sampling, width in pixels, width by height.
