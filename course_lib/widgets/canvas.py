@@ -26,7 +26,7 @@ from torchvision import tv_tensors
 
 from course_lib.errors import CourseError
 from course_lib.scene import ClassTable, LabelMap, load_image
-from course_lib.widgets.front_end import FrontEnd, received, static
+from course_lib.widgets.front_end import FrontEnd, chips, received, static
 from course_lib.widgets.panel import enlarged
 
 __all__ = ["Canvas", "Scenes"]
@@ -54,8 +54,6 @@ class Canvas(FrontEnd):
 
     Attributes:
         value: the map's ids as bytes, row by row; ``observe`` it to hear of changes.
-        stamp, painted: when the browser sent its last change, and the last that was answered
-            (:meth:`answer`), in its milliseconds: the status line tells the difference.
 
     Raises:
         CourseError: a class table whose ids do not fit into a byte.
@@ -68,7 +66,6 @@ class Canvas(FrontEnd):
     palette: traitlets.List[Any] = traitlets.List().tag(sync=True)
     scenes = traitlets.Int().tag(sync=True)  # how many there are
     can_segment = traitlets.Bool().tag(sync=True)
-    stamp, painted = traitlets.Int().tag(sync=True), traitlets.Int().tag(sync=True)
 
     def __init__(
         self,
@@ -88,7 +85,7 @@ class Canvas(FrontEnd):
             value=bytes(height * width),
             height=height,
             width=width,
-            palette=[{"name": info.name, "colour": list(info.colour)} for info in classes],
+            palette=chips(classes),
             scenes=len(self._scenes),
             can_segment=segment is not None,
         )
@@ -125,10 +122,6 @@ class Canvas(FrontEnd):
             return ""
         height, width = label_map.canvas
         return f"resized from {width}x{height} to {self.width}x{self.height}"
-
-    def answer(self, _: Any = None) -> None:
-        """Tells the browser that its last change has been painted."""
-        self.painted = self.stamp
 
     def fault(self, value: object) -> str:
         """What is wrong with these bytes as a map of this canvas; empty if nothing is."""

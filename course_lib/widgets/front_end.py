@@ -21,9 +21,10 @@ import traitlets
 from PIL import Image as PILImage
 
 from course_lib.errors import CourseError, suggestion
+from course_lib.scene import ClassTable
 from course_lib.widgets.panel import as_png
 
-__all__ = ["FrontEnd", "received", "static"]
+__all__ = ["FrontEnd", "chips", "received", "static"]
 
 
 def static(*names: str) -> str:
@@ -47,14 +48,22 @@ def received(name: str, data: bytes) -> Iterator[Path]:
         warnings.warn(str(warning.message).replace(str(path), path.name), stacklevel=3)
 
 
+def chips(classes: ClassTable) -> list[dict[str, Any]]:
+    """The classes as a front end shows them: in the order of their ids."""
+    return [{"name": info.name, "colour": list(info.colour)} for info in classes]
+
+
 class FrontEnd(anywidget.AnyWidget):
     """A widget whose buttons ask Python for something: ``{"do": name, ...}``, perhaps with a file.
 
     Attributes:
         message: what the status line says.
+        stamp, painted: when the browser sent its last change, and the last that was answered
+            (:meth:`answer`), in its milliseconds: the status line tells the difference.
     """
 
     message = traitlets.Unicode().tag(sync=True)
+    stamp, painted = traitlets.Int().tag(sync=True), traitlets.Int().tag(sync=True)
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)
@@ -71,6 +80,10 @@ class FrontEnd(anywidget.AnyWidget):
     @abstractmethod
     def describe(self) -> str:
         """The same for those who cannot see it."""
+
+    def answer(self, _: Any = None) -> None:
+        """Tells the browser that its last change is to be seen."""
+        self.painted = self.stamp
 
     def _on_message(self, _: Any, content: Mapping[str, Any], buffers: list[Any]) -> None:
         """Nobody would see what this raises, or its warnings; so the status line tells them."""

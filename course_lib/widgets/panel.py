@@ -165,7 +165,8 @@ class Panel:
             ipw.VBox(left, layout={"min_width": "250px"}),
             ipw.VBox(right, layout={"width": f"{SIDE + 10}px"}),
         ]
-        return ipw.HBox(sides, layout={"flex_flow": "row wrap"})
+        # Where there is no room beside the controls, the picture goes above them, not far below.
+        return ipw.HBox(sides, layout={"flex_flow": "row wrap-reverse"})
 
     def _on_change(self, _: Any) -> None:
         if not self._is_being_set:

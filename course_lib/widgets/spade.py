@@ -16,13 +16,14 @@ from course_lib.scene import LabelMap
 from course_lib.widgets.panel import Panel
 
 if TYPE_CHECKING:
+    from course_lib.spade.painter import SPADEPainter
     from course_lib.widgets.canvas import Scenes
 
 __all__ = ["spade_panel"]
 
 
 def spade_panel(
-    painter: Any,
+    painter: SPADEPainter,
     *,
     scenes: Scenes | None = None,
     segment: Callable[[Tensor], LabelMap] | None = None,
@@ -76,7 +77,7 @@ def spade_panel(
     return panel
 
 
-def style_controls(painter: Any) -> dict[str, Any]:
+def style_controls(painter: SPADEPainter) -> dict[str, Any]:
     """What the style can be set by: nothing, seeds alone, or seeds and a picture."""
     import ipywidgets as ipw
 
@@ -88,13 +89,17 @@ def style_controls(painter: Any) -> dict[str, Any]:
     return {
         "seed": ipw.IntSlider(value=7, min=0, max=999),
         **(picture if painter.encoder is not None else {}),
-        "towards": ipw.IntSlider(value=8, min=0, max=999, description="towards seed"),
+        "towards": ipw.IntSlider(value=8, min=0, max=999, description="towards"),
         "share": ipw.FloatSlider(value=0, min=0, max=1, step=0.05, description="how far"),
     }
 
 
 def style_inputs(
-    painter: Any, seed: int = 7, picture: bytes = b"", towards: int = 0, share: float = 0
+    painter: SPADEPainter,
+    seed: int = 7,
+    picture: bytes = b"",
+    towards: int = 0,
+    share: float = 0,
 ) -> dict[str, Any]:
     """The arguments of ``generate`` that say the style; a seed alone where that says it all."""
     from course_lib.widgets.picture_input import read_picture

@@ -14,7 +14,15 @@ ROOT = Path(__file__).parents[2]
 COLAB = ["ipywidgets==7.7.1", "traitlets==5.7.1", "ipython==7.34.0", "ipykernel==6.17.1"]
 OLD_NEEDS = ["backcall", "decorator", "ipython-genutils", "pickleshare"]
 TESTS = [
-    f"tests/widgets/{name}.py" for name in ("test_panel", "test_panels", "test_panel_notebook")
+    f"tests/widgets/{name}.py"
+    for name in (
+        "test_canvas",
+        "test_layout_editor",
+        "test_panel",
+        "test_panels",
+        "test_panel_notebook",
+        "test_spade_panel",
+    )  # fmt: skip
 ]
 VERSIONS = """
 import IPython, ipykernel, ipywidgets, traitlets

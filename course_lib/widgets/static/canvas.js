@@ -1,7 +1,6 @@
 // The painter's canvas: a map of class ids under a brush. Python has the same ids in `value`, one
 // byte a pixel, row by row, and hears of every change while the stroke lasts.
 
-const PAUSE = 40; // milliseconds between two messages to Python; ipywidgets waits for its answer
 const WIDEST = 384; // screen pixels: small maps are enlarged to about this, by a whole factor
 
 function render({ model, el }) {
@@ -101,17 +100,10 @@ function render({ model, el }) {
         changed();
     }
 
-    let waiting = 0;
+    const send = courier(model, () => new DataView(ids.slice().buffer));
     function changed() {
         show();
-        if (waiting) return;
-        const stamp = Math.round(performance.now());
-        waiting = setTimeout(() => {
-            waiting = 0;
-            model.set("value", new DataView(ids.slice().buffer));
-            model.set("stamp", stamp);
-            model.save_changes();
-        }, PAUSE);
+        send();
     }
 
     function replace(other) {
@@ -121,16 +113,10 @@ function render({ model, el }) {
 
     model.on("change:value", () => {
         const found = idsOf(model);
-        if (waiting || found.every((id, place) => id === ids[place])) return;
+        if (found.every((id, place) => id === ids[place])) return;
         past.keep(ids); // Python has put another map here, and that can be undone as well
         ids = found;
         show();
-    });
-    model.on("change:painted", () => {
-        requestAnimationFrame(() => {
-            const time = Math.round(performance.now() - model.get("painted"));
-            tell(`from stroke to pixels: ${time} ms`);
-        });
     });
     model.on("msg:custom", ({ name }, buffers) => download(name, buffers[0]));
 
@@ -208,23 +194,15 @@ function render({ model, el }) {
     const undo = () => replace(past.undo(ids));
     const redo = () => replace(past.redo(ids));
 
-    /** Tells Python what to do, with a file if there is one. */
-    async function ask(what, bytes) {
-        try {
-            model.send(what, undefined, bytes ? [await bytes] : []);
-        } catch (error) {
-            tell(error.message);
-        }
-    }
-
+    const request = (what, bytes) => ask(model, tell, what, bytes);
     const scene = make("input", { type: "number", min: 0, max: model.get("scenes") - 1, value: 0 });
-    scene.onchange = () => ask({ do: "scene", number: Number(scene.value) });
+    scene.onchange = () => request({ do: "scene", number: Number(scene.value) });
     const files = [
         fileButton("load", "a label map from a PNG: ids, a palette or the classes' colours",
-            "image/*", (file) => ask({ do: "load", name: file.name }, wholeFile(file))),
+            "image/*", (file) => request({ do: "load", name: file.name }, wholeFile(file))),
         fileButton("photo", "a photo, turned into a label map", "image/*", (file) =>
-            ask({ do: "photo", name: `${file.name}.png` }, smallPhoto(file, 1024))),
-        button("save", "the map as a PNG that can be loaded again", () => ask({ do: "save" })),
+            request({ do: "photo", name: `${file.name}.png` }, smallPhoto(file, 1024))),
+        button("save", "the map as a PNG that can be loaded again", () => request({ do: "save" })),
         make("label", {}, "scene ", scene),
     ];
     files[1].hidden = !model.get("can_segment");
@@ -253,7 +231,6 @@ function render({ model, el }) {
     });
     chips.select(0);
     use("brush");
-    tell(model.get("message"));
 }
 
 /** The model's map as one id a pixel. */

@@ -136,5 +136,38 @@ function statusLine(model) {
     const line = make("div", { className: "status", role: "status" });
     const tell = (text) => (line.textContent = text);
     model.on("change:message", () => tell(model.get("message")));
+    model.on("change:painted", () => {
+        requestAnimationFrame(() => {
+            const time = Math.round(performance.now() - model.get("painted"));
+            tell(`from hand to pixels: ${time} ms`);
+        });
+    });
+    tell(model.get("message"));
     return { line, tell };
+}
+
+/** Sends what `present()` gives as the model's value, once a frame at most, and with the time of
+ *  the oldest change in it. While Python is busy, ipywidgets keeps the newest alone. */
+function courier(model, present) {
+    let waiting = false;
+    return () => {
+        if (waiting) return;
+        waiting = true;
+        const stamp = Math.round(performance.now());
+        requestAnimationFrame(() => {
+            waiting = false;
+            model.set("value", present());
+            model.set("stamp", stamp);
+            model.save_changes();
+        });
+    };
+}
+
+/** Tells Python what to do, with a file if there is one. */
+async function ask(model, tell, what, bytes) {
+    try {
+        model.send(what, undefined, bytes ? [await bytes] : []);
+    } catch (error) {
+        tell(error.message);
+    }
 }
