@@ -1,6 +1,8 @@
 """SPADE's game: losses against their closed forms, whose turn it is, and what data must be."""
 
-from dataclasses import replace
+import re
+from dataclasses import fields, replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,6 +11,7 @@ from torch.distributions import Normal, kl_divergence
 from course_lib.data.storybook import Storybook
 from course_lib.errors import CourseError
 from course_lib.nn.perceptual import PerceptualNet
+from course_lib.objective import TrainConfig
 from course_lib.spade import objective as game
 from course_lib.spade.networks import Seen
 from course_lib.spade.objective import SPADEConfig, SPADEObjective, adversarial, borders
@@ -222,3 +225,24 @@ def test_the_defaults_are_the_authors_for_coco_stuff():
     )
     assert (config.lr_g, config.lr_d, config.betas) == (1e-4, 4e-4, (0.0, 0.9))
     assert not (config.relief or config.grain_d or config.grain_g or config.colours)
+
+
+# Every option of theirs that changes a training, by the stage of their program that adds it.
+THEIRS = """dataset_mode dataroot label_nc contain_dontcare_label no_instance preprocess_mode
+load_size crop_size aspect_ratio no_flip batchSize serial_batches max_dataset_size nThreads
+output_nc netG ngf init_type init_variance z_dim use_vae norm_G norm_D norm_E nef niter
+niter_decay optimizer beta1 beta2 no_TTUR lr D_steps_per_G ndf lambda_feat lambda_vgg
+no_ganFeat_loss no_vgg_loss gan_mode netD lambda_kld num_upsampling_layers netD_subarch num_D
+n_layers_D continue_train which_epoch load_from_opt_file gpu_ids name checkpoints_dir
+save_latest_freq save_epoch_freq display_freq print_freq no_html tf_log debug how_many
+results_dir no_pairing_check coco_no_portraits label_dir image_dir instance_dir
+cache_filelist_read cache_filelist_write display_winsize phase model"""
+
+
+def test_the_table_of_options_knows_theirs_and_ours():
+    table = Path(__file__).parents[2].joinpath("docs/spade_options.md").read_text("utf-8")
+    assert not [name for name in THEIRS.split() if not re.search(rf"`--{name}\b", table)]
+    own = {field.name for field in fields(SPADEConfig)} - {
+        field.name for field in fields(TrainConfig)
+    }
+    assert not [name for name in own if not re.search(rf"`{name}\b", table)]
