@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import warnings
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -222,7 +223,9 @@ class _Job:
     def mapped(self, name: str) -> LabelMap:
         """Step 2: the label map that the colours of step 1 mean."""
         picture = self.out / STEPS / "segmentations" / f"{name}.png"
-        label_map = LabelMap.load(picture, self.segmenter.classes)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # one class only: so may a photograph be
+            label_map = LabelMap.load(picture, self.segmenter.classes)
         with whole_file(self.out / "maps" / f"{name}.png") as path:
             label_map.save(path)
         return label_map

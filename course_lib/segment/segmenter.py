@@ -23,7 +23,9 @@ FINEST = 640  # pixels of the longer side at which probabilities are kept: 150 c
 
 def of_weights(network: nn.Module) -> str:
     """A short name for the weights of a network."""
-    return fingerprint(*(float(tensor.double().sum()) for tensor in network.parameters()))[:8]
+    return fingerprint(*(float(tensor.detach().double().sum()) for tensor in network.parameters()))[
+        :8
+    ]
 
 
 @dataclass(frozen=True)
