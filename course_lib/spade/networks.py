@@ -57,7 +57,7 @@ class Sizes:
     grain: bool = False  # white noise in every block, as much of it as each channel learns
 
     @property
-    def seed(self) -> tuple[int, int]:
+    def start(self) -> tuple[int, int]:
         """Height and width of the first map."""
         width = self.size // 2 ** DOUBLINGS[self.upsampling]
         return round(width / self.aspect), width
@@ -65,7 +65,7 @@ class Sizes:
     @property
     def picture(self) -> tuple[int, int]:
         """Height and width of the picture."""
-        height, width = (side * 2 ** DOUBLINGS[self.upsampling] for side in self.seed)
+        height, width = (side * 2 ** DOUBLINGS[self.upsampling] for side in self.start)
         return height, width
 
 
@@ -138,7 +138,7 @@ def _bias(layer: nn.Module) -> Tensor:
 class GrainWeight(nn.Module):
     """Adds white noise, the same map to all channels, weighed by each.
 
-    Grass is noise: a network without a source of it bends its seed into a pattern.
+    Grass is noise: a network without a source of it bends its first map into a pattern.
     """
 
     def __init__(self, channels: int) -> None:
@@ -221,28 +221,28 @@ class Generator(nn.Module):
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
         self.sizes = sizes
-        seed = 16 * sizes.width
+        wide = 16 * sizes.width
         self.stem = (
-            nn.Linear(sizes.z_dim, seed * math.prod(sizes.seed))
+            nn.Linear(sizes.z_dim, wide * math.prod(sizes.start))
             if sizes.z_dim
-            else nn.Conv2d(sizes.planes, seed, 3, padding=1)
+            else nn.Conv2d(sizes.planes, wide, 3, padding=1)
         )
         widths, self.doubles = plan(sizes)
         self.blocks = nn.ModuleList(SPADEBlock(*pair, sizes) for pair in widths)
         self.to_picture = nn.Conv2d(widths[-1][1], 3, 3, padding=1)
 
     def forward(self, maps: Maps, z: Tensor | None = None, grain: Grain | None = None) -> Tensor:
-        x = self.seed(maps, z)
+        x = self.start(maps, z)
         for double, block in zip(self.doubles, self.blocks, strict=True):
             x = F.interpolate(x, scale_factor=2.0, mode="nearest") if double else x
             x = block(x, maps, grain if self.sizes.grain else None)
         return self.to_picture(leaky(x)).tanh()
 
-    def seed(self, maps: Maps, z: Tensor | None) -> Tensor:
-        """The first map: ``[B, 16 width, *sizes.seed]``."""
+    def start(self, maps: Maps, z: Tensor | None) -> Tensor:
+        """The first map: ``[B, 16 width, *sizes.start]``."""
         if z is not None:
-            return self.stem(z).view(len(z), -1, *self.sizes.seed)
-        small = maps.at(*self.sizes.seed)
+            return self.stem(z).view(len(z), -1, *self.sizes.start)
+        small = maps.at(*self.sizes.start)
         if isinstance(small, LabelMaps) and watched(self.stem):
             return self.stem(small.plain().planes)
         return small.convolve(self.stem.weight, _bias(self.stem), padding=1)

@@ -153,7 +153,7 @@ class SPADEConfig(TrainConfig):
             problems.check(self.aspect > 0, f"aspect is {self.aspect}: width by height, above 0")
             return
         times = 2 ** DOUBLINGS[self.upsampling]
-        fine = self.size >= times and self.size % times == 0 and min(self.sizes.seed) >= 1
+        fine = self.size >= times and self.size % times == 0 and min(self.sizes.start) >= 1
         problems.check(
             fine, f"size is {self.size}; {self.upsampling!r} paints multiples of {times} pixels"
         )

@@ -147,7 +147,7 @@ def _sizes(
     upsampling: Upsampling | None,
 ) -> Sizes:
     hidden, planes, kernel, _ = weights["head_0.norm_0.mlp_shared.0.weight"].shape
-    seed = len(weights["head_0.norm_0.mlp_beta.bias"])
+    wide = len(weights["head_0.norm_0.mlp_beta.bias"])
     styled = weights["fc.weight"].ndim == 2
     released = RELEASED.get(planes)
     depth = upsampling or ("most" if "up_4.conv_0.bias" in weights else None)
@@ -157,7 +157,7 @@ def _sizes(
     if aspect is None:
         aspect = released[2] if released else None
     if styled:
-        pixels = weights["fc.weight"].shape[0] // seed  # height * width of the first map
+        pixels = weights["fc.weight"].shape[0] // wide  # height * width of the first map
         fits = [w for w in range(1, pixels + 1) if w * round(w / (aspect or 1.0)) == pixels]
         if not fits:
             raise _untold(f"how {pixels} pixels of the first map lie", "aspect=, width by height")
@@ -170,7 +170,7 @@ def _sizes(
         planes=planes,
         size=size,
         aspect=aspect or 1.0,
-        width=seed // 16,
+        width=wide // 16,
         upsampling=depth,
         z_dim=weights["fc.weight"].shape[1] if styled else 0,
         norm=_norm_of_generator(weights),

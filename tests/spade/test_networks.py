@@ -66,7 +66,7 @@ def test_so_have_discriminators_and_encoder():
 )  # fmt: skip
 def test_the_picture_grows_from_its_first_map(upsampling, size, aspect, seed):
     sizes = Sizes(9, size, aspect, width=2, upsampling=upsampling, hidden=2)
-    assert sizes.seed == seed
+    assert sizes.start == seed
     height, width = sizes.picture
     assert width == size and height == round(size / aspect)
     if size <= 128:

@@ -99,7 +99,7 @@ def test_released_generators_need_no_flags(planes, seed, picture):
     ours = generator_of(theirs)
     sizes = ours.sizes
     assert (sizes.planes, sizes.width, sizes.hidden, sizes.kernel) == (planes, 2, 8, 3)
-    assert (sizes.seed, sizes.picture, sizes.norm, sizes.z_dim) == (seed, picture, "syncbatch", 0)
+    assert (sizes.start, sizes.picture, sizes.norm, sizes.z_dim) == (seed, picture, "syncbatch", 0)
     weights = ours.state_dict()
     same = {
         "stem.bias": "fc.bias",
@@ -117,9 +117,9 @@ def test_released_generators_need_no_flags(planes, seed, picture):
 def test_shapes_tell_of_most_upsampling_and_of_styles():
     assert generator_of(generator_file(184, most=True), size=256).sizes.upsampling == "most"
     styled = generator_of(generator_file(184, z_dim=256, pixels=64)).sizes
-    assert (styled.z_dim, styled.seed, styled.picture) == (256, (8, 8), (256, 256))
+    assert (styled.z_dim, styled.start, styled.picture) == (256, (8, 8), (256, 256))
     wide = generator_of(generator_file(36, z_dim=256, pixels=32)).sizes
-    assert (wide.seed, wide.picture) == ((4, 8), (256, 512))
+    assert (wide.start, wide.picture) == ((4, 8), (256, 512))
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_and_is_taken():
     sizes = generator_of(generator_file(50), upsampling="more", size=128, aspect=2.0).sizes
     assert sizes.picture == (64, 128)
     styled = generator_file(50, z_dim=8, pixels=8)
-    assert generator_of(styled, upsampling="more", aspect=2.0).sizes.seed == (2, 4)
+    assert generator_of(styled, upsampling="more", aspect=2.0).sizes.start == (2, 4)
 
 
 def test_ade20ks_unknown_is_put_behind_its_classes():
