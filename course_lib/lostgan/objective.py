@@ -319,10 +319,7 @@ class LostGANObjective(Objective):
     def round(self, scenes: SceneBatch, step: Step) -> None:
         config, real = self.config, scenes.images
         boxes, labels = self.layout(scenes)
-        z = draw(torch.randn, len(real), config.max_objects, config.z_dim).to(real.device)
-        z_image = draw(torch.randn, len(real), config.z_dim).to(real.device)
-        if config.colour_styles:
-            z, z_image = with_colours(z, z_image, real, boxes, labels)
+        z, z_image = self.styles(real, boxes, labels)
         fake = self.generator(z, z_image, boxes, labels).pictures
 
         real_score, real_objects = self.discriminator(real, boxes, labels)
@@ -336,6 +333,15 @@ class LostGANObjective(Objective):
         believed = -config.on_objects * mean(objects) - config.on_picture * mean(score)
         likeness = self.likeness(fake.float(), real, boxes, labels)
         step("G", believed + likeness, likeness=likeness)
+
+    def styles(self, real: Tensor, boxes: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """New styles: of the objects ``[B, O, z_dim]`` and of the picture ``[B, z_dim]``."""
+        length = self.config.z_dim
+        z = draw(torch.randn, len(real), labels.shape[1], length).to(real.device)
+        z_image = draw(torch.randn, len(real), length).to(real.device)
+        if self.config.colour_styles:
+            return with_colours(z, z_image, real, boxes, labels)
+        return z, z_image
 
     def likeness(self, fake: Tensor, real: Tensor, boxes: Tensor, labels: Tensor) -> Tensor:
         """How far the picture is from the real one of the same layout, in three ways."""

@@ -192,7 +192,11 @@ def test_where_there_is_no_object_isla_is_batch_norm():
 
 def looks(size, plan=None, **other):
     torch.manual_seed(2)
-    return Discriminator(size, 2, 7, plan, **other).eval()
+    discriminator = Discriminator(size, 2, 7, plan, **other)
+    with torch.no_grad():
+        for _ in range(3):  # spectral norm has found the largest singular values
+            discriminator(torch.rand(3, 3, size, size), BOXES, LABELS)
+    return discriminator.eval()
 
 
 @pytest.mark.parametrize(("size", "plan"), [(64, None), (64, 128), (128, None), (256, None)])
@@ -245,3 +249,36 @@ def test_high_passed_channels_hold_what_a_blur_takes_away():
         -0.2
     )
     assert looks(64, high_pass=3.0).trunk[0].conv1.in_channels == 6
+
+
+# --- they stay as they are ---
+
+
+@pytest.mark.parametrize(
+    ("version", "known"),
+    [
+        (1, [-0.15632, 0.34382, 0.15075, 0.15075, -0.77797]),
+        (2, [-0.07343, 0.23259, 0.11015, 0.11221, 0.38312]),
+    ],
+)
+def test_generators_stay_as_they_are(version, known):
+    """Also where nothing was recorded of the authors' networks: any change shows."""
+    with torch.no_grad():
+        pictures, masks, refined = small(version)(*noise(), BOXES, LABELS)
+    found = [pictures.mean(), pictures.std(), masks.mean(), refined.mean(), pictures[1, 2, 30, 20]]
+    assert [value.item() for value in found] == pytest.approx(known, abs=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("size", "known"),
+    [
+        (64, [-0.49769, 0.00365, 0.19442, 1.3951, -2.8008, 1.4977, 1.4469, 0.42157, -4.7397]),
+        (128, [2.3701, 2.4263, 2.4552, -3.2804, 1.6589, -1.0979, -0.98087, -1.253, -3.1839]),
+        (256, [3.7251, 3.8079, 3.8662, 4.2113, 1.5084, 4.1462, 4.173, 3.3439, 4.1159]),
+    ],
+)
+def test_discriminators_stay_as_they_are(size, known):
+    waves = torch.linspace(-1, 1, 9 * size * size).view(3, 3, size, size).sin()
+    with torch.no_grad():
+        score, objects = looks(size)(waves, BOXES, LABELS)
+    assert [*score.tolist(), *objects.tolist()] == pytest.approx(known, abs=1e-2)

@@ -11,7 +11,7 @@ from course_lib.errors import CourseError
 from course_lib.lostgan import objective as game
 from course_lib.lostgan.networks import NOWHERE
 from course_lib.lostgan.objective import LostGANConfig, LostGANObjective
-from course_lib.memory.spare import in_precision
+from course_lib.memory.spare import in_precision, squeezed
 from course_lib.nn.vgg import VGG19
 from course_lib.training import train
 from tests.lostgan.small import CLASSES, SMALL, scenes
@@ -185,6 +185,34 @@ def test_mixed_precision_is_active_and_losses_are_float32():
     assert set(kinds.values()) == {torch.bfloat16} and kinds.keys() == layers.keys()
     assert all(call[1].dtype == torch.float32 for call in step.calls)
     assert all(p.dtype == torch.float32 for p in objective.generator.parameters())
+
+
+def test_activations_computed_twice_give_the_same_gradients():
+    found = []
+    for twice in (False, True):
+        objective = LostGANObjective(LostGANConfig(**SMALL, crop=1.0))
+        step = Gradients(objective)
+        torch.manual_seed(7)
+        with squeezed(objective, replace(objective.config, checkpointing=twice)):
+            objective.round(scenes(), step)
+        found.append(step.gradients | dict(objective.generator.named_buffers()))
+    assert len(found[0]) > 100
+    for name, gradient in found[0].items():
+        torch.testing.assert_close(found[1][name], gradient, msg=name)
+
+
+class Gradients:
+    """A `step` that keeps gradients."""
+
+    round = 0
+
+    def __init__(self, objective):
+        self.players, self.gradients = objective.players, {}
+
+    def __call__(self, player, loss, **figures):
+        named = dict(self.players[player].module.named_parameters())
+        loss.backward(inputs=list(named.values()))
+        self.gradients |= {f"{player}.{name}": p.grad.clone() for name, p in named.items()}
 
 
 def test_vgg_looks_where_its_file_is_and_the_courses_own_network_elsewhere(
