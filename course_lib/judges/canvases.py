@@ -5,8 +5,8 @@ digits cut to pieces, molten into each other, bent, with holes, and blobs. A jud
 canvases only calls four of five scrambled digits a digit. Its second answer, the ink, is also
 given for what is no digit, so that masks can be measured where reading fails.
 
-Fitted on real digits only. ``python -m course_lib.judges.canvases`` trains it again (four minutes
-on one CPU core), on scikit-learn's digits, and MNIST's where they are.
+Fitted on real digits only. ``python -m course_lib.judges.canvases`` trains it again (seven
+minutes on one CPU core), on scikit-learn's digits, and MNIST's where they are.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def clots(ink: Tensor, others: Tensor) -> Tensor:
     for _ in range(2):
         both = F.avg_pool2d(both, 7, stride=1, padding=3)
     peak = both.amax(dim=(2, 3), keepdim=True)
-    return torch.tanh(12 * (both - peak + 0.15 + 0.3 * torch.rand(len(ink), 1, 1, 1)))
+    return torch.tanh(12 * (both - peak + 0.3 + 0.5 * torch.rand(len(ink), 1, 1, 1)))
 
 
 def bent(ink: Tensor) -> Tensor:
@@ -174,11 +174,12 @@ def lesson(ink: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
     Returns canvases ``[M, 3, 32, 32]``, answers ``[M]`` and ink ``[M, 1, 32, 32]``.
     """
-    gentle = _warped(plain.vary(ink), 0.03)
-    spoiled = torch.cat(list(junk(ink, labels).values()))
+    varied = _warped(plain.vary(ink), 0.03)
+    written = torch.where(torch.rand(len(ink), 1, 1, 1) < 0.5, varied, ink)
+    spoiled = torch.cat(list(junk(written, labels).values()))  # as soft as digits are
     few = len(ink) // 8
     picked = spoiled[torch.randperm(len(spoiled))[: len(ink)]]
-    single = torch.cat([gentle, picked, bare(ink[:few])])
+    single = torch.cat([written, picked, bare(ink[:few])])
     pairs = torch.cat([ink[:few], ink[few : 2 * few]], dim=1)  # [few, 2, h, w]
     (one, one_masks), (two, two_masks) = canvases(single), canvases(pairs)
     images = torch.cat([one, two])
@@ -189,7 +190,7 @@ def lesson(ink: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return images, answers, torch.cat([one_masks, two_masks.amax(dim=1, keepdim=True)])
 
 
-def fit(steps: int = 1500, batch_size: int = 32, seed: int = 0) -> CanvasJudge:
+def fit(steps: int = 2500, batch_size: int = 32, seed: int = 0) -> CanvasJudge:
     """Trains a judge; scikit-learn's digits and MNIST's come in turn."""
     torch.manual_seed(seed)
     judge, written = CanvasJudge(), handwriting("train")

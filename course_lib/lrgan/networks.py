@@ -137,6 +137,11 @@ def smoothed(wide: int, narrow: int, bias: bool, last: nn.Module) -> nn.Sequenti
     return nn.Sequential(nn.Conv2d(wide, narrow, 3, padding=1, bias=bias), last)
 
 
+def varied(wide: int, narrow: int) -> list[nn.Module]:
+    """Batch norm keeps codes apart from the first round on: else all inks turn white together."""
+    return [nn.Linear(wide, narrow, bias=False), nn.BatchNorm1d(narrow), nn.ReLU()]
+
+
 class ColourField(nn.Module):
     """A few colours and a smooth way between them: what cannot draw a digit must leave it alone.
 
@@ -153,10 +158,8 @@ class ColourField(nn.Module):
         super().__init__()
         self.shape = (sizes.channels, side, side)
         self.to_colours = nn.Sequential(
-            nn.Linear(sizes.z_dim, self.hidden),
-            nn.ReLU(),
-            nn.Linear(self.hidden, self.hidden),
-            nn.ReLU(),
+            *varied(sizes.z_dim, self.hidden),
+            *varied(self.hidden, self.hidden),
             nn.Linear(self.hidden, sizes.channels * side * side),
         )
         # bicubic interpolation of rows is a matrix, [size, side]
@@ -373,7 +376,7 @@ class Discriminator(nn.Module):
         self.hidden = nn.Sequential(*layers)  # [B, narrow, 4, 4]
         self.compare = nn.Sequential() if batch_norm else compared(narrow)
         self.to_logit = nn.Conv2d(narrow, 1, 4, bias=not batch_norm)
-        self.apply(initialise)
+        self.apply(initialise if batch_norm else keep_variance)
 
     def forward(self, picture: Tensor) -> Tensor:
         hidden = self.hidden(picture)
@@ -394,7 +397,8 @@ def spread(maps: Tensor, group: int = 8) -> Tensor:
     count, _, height, width = maps.shape
     members = group if count % group == 0 else count
     groups = maps.float().view(members, -1, *maps.shape[1:])  # [members, groups, C, H, W]
-    deviation = (groups.var(dim=0, unbiased=False) + 1e-8).sqrt().mean(dim=(1, 2, 3))  # [groups]
+    variance = (groups - groups.mean(dim=0)).square().mean(dim=0)  # torch's own takes a CPU longer
+    deviation = (variance + 1e-8).sqrt().mean(dim=(1, 2, 3))  # [groups]
     return (
         deviation.to(maps.dtype).repeat(members)[:, None, None, None].expand(-1, 1, height, width)
     )
@@ -410,3 +414,9 @@ def initialise(module: nn.Module) -> None:
         bound = 1 / math.sqrt(module.in_channels * module.kernel_size[0] ** 2)
         for weight in module.parameters():
             nn.init.uniform_(weight, -bound, bound)
+
+
+def keep_variance(module: nn.Module) -> None:
+    """He et al. 2015: without batch norm, torch's own weights make maps fainter layer by layer."""
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, a=0.2)

@@ -10,10 +10,9 @@ import math
 import re
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor
 
-from course_lib.errors import CourseError
+from course_lib.foreign import fill
 from course_lib.lrgan.networks import Discriminator, Generator, Sizes
 
 __all__ = ["discriminator_of", "generator_of", "recognises", "renamed"]
@@ -27,6 +26,7 @@ COMMANDS = {
     (32, 3, 64): (2, 1.2, 0.1),  # CIFAR-10
     (64, 3, 64): (2, 1.3, 0.1),  # LFW
 }
+WHERE = "LR-GAN's weights"  # begins what is said of files that do not fit
 # Our names for theirs; {n} is the side of the map that a layer works on.
 NAMES = {
     "lstmcell": "lstm",
@@ -64,7 +64,7 @@ def generator_of(
     """
     sizes = _sizes(weights, limits)
     generator = Generator(sizes)
-    _fill(generator, renamed(weights, sizes.size, context=sizes.layers > 2))
+    fill(generator, renamed(weights, sizes.size, context=sizes.layers > 2), WHERE)
     return generator
 
 
@@ -90,7 +90,7 @@ def discriminator_of(weights: Mapping[str, Tensor]) -> Discriminator:
     sides = [int(found[1]) for name in weights if (found := re.match(r"main\.conv(\d+)", name))]
     width, channels = weights[f"main.conv{max(sides)}.weight"].shape[:2]
     discriminator = Discriminator(width, max(sides), channels)
-    _fill(discriminator, renamed(weights, max(sides), context=False))
+    fill(discriminator, renamed(weights, max(sides), context=False), WHERE)
     return discriminator
 
 
@@ -122,14 +122,3 @@ def _renamed_layer(layer: str, size: int) -> str:
             }
             return ours.format(**places) + ("" if numbered else match[1] or "")
     return layer
-
-
-def _fill(module: torch.nn.Module, weights: dict[str, Tensor]) -> None:
-    """Loads the weights; files of 2017 know no ``num_batches_tracked``."""
-    own = module.state_dict()
-    counters = {name: own[name] for name in own if name.endswith("num_batches_tracked")}
-    try:
-        module.load_state_dict(counters | weights)
-    except RuntimeError as error:
-        reason = str(error).splitlines()[-1].strip()
-        raise CourseError(f"these are not LR-GAN's weights ({reason})") from None

@@ -28,8 +28,8 @@ PROTOCOLS = {
     "it finds ink on less than 2 %",  # two digits at once would be none, too
     "area": "share of pictures whose every mask, cut at a half, covers 3 to 50 %",
     "mask IoU": "mean IoU of all masks together, cut at a half, with the ink canvas_judge finds",
-    "swapped": "share of pictures whose every layer stays the digit that it is on another "
-    "picture's background",
+    "swapped": "of the pictures whose every layer is a digit, the share in which all stay these "
+    "digits on another picture's background",
     "all": "share of pictures with readable layers, bare background, mask IoU above 0.6 and "
     "masks that share less than a tenth of the smaller",
 }
@@ -143,7 +143,8 @@ def _rows(layered: Layered, judge: CanvasJudge, sure: float) -> dict[str, Tensor
     bare = (answers.argmax(dim=1) == NONE) & (ink.float().mean(dim=(1, 2)) < 0.02)
     elsewhere = layered.backgrounds.roll(1, dims=0)
     moved = [judge.look(layered.with_layers(t, backgrounds=elsewhere))[0] for t in count]
-    still = torch.stack([chance.argmax(dim=1) for chance in moved], dim=1) == digits
+    still = (torch.stack([chance.argmax(dim=1) for chance in moved], dim=1) == digits).all(dim=1)
+    known = (digits != NONE).all(dim=1)
     masks = layered.covers[:, :, 0] > 0.5  # [N, T, H, W]
     share = masks.float().mean(dim=(2, 3))
     iou = _iou(masks.any(dim=1), judge.look(layered.pictures)[1])
@@ -153,7 +154,7 @@ def _rows(layered: Layered, judge: CanvasJudge, sure: float) -> dict[str, Tensor
         "bare": bare,
         "area": ((share >= 0.03) & (share <= 0.5)).all(dim=1),
         "mask IoU": iou,
-        "swapped": (still & (digits != NONE)).all(dim=1),
+        "swapped": still[known] if known.any() else torch.zeros(1),
         "all": read & bare & (iou > 0.6) & (_overlap(masks) < 0.1),
     }
 

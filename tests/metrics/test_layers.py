@@ -87,9 +87,18 @@ def test_one_digit_only_is_out_of_balance():
 
 def test_a_faint_layer_is_lost_on_another_background():
     painted = squares()
-    painted.covers[:] *= 0.9  # something of the background shines through
-    painted.backgrounds[50:] = -0.6
-    assert value("swapped", painted).value < 1
+    painted.covers[:] *= 0.7  # something of the background shines through
+    painted.backgrounds[::2] = -0.6  # so each is moved from one to the other
+    assert value("swapped", painted).value < 0.5
+
+
+def test_what_is_no_digit_cannot_stay_one_and_is_not_counted():
+    painted = squares()
+    painted.covers[:40] = 1  # no digit, here or there
+    score = value("swapped", painted)
+    assert score.value == 1 and score.n == 60
+    nothing = layer_scores(squares().failed(), squares(), Brightness())["swapped"]
+    assert nothing.value == 0
 
 
 def test_composed_canvases_are_their_layers():
