@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +13,10 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from course_lib.cli import data
+from course_lib.cli import _data_parser, data
 from course_lib.data.folder import check_folder, open_folder
+from course_lib.data.known import framing_of
+from course_lib.data.paired import PAIRED
 from course_lib.data.sources import open_source
 from course_lib.data.storybook import Storybook
 from course_lib.errors import CourseError
@@ -211,3 +216,26 @@ def test_a_segmenter_trained_on_storybook_reads_its_pictures(tmp_path):
     sure = sum(row["confidence"] for row in account.rows) / len(account.rows)
     print(f"pixels read right {share:.3f}, confidence {sure:.3f}")
     assert share > 0.7 and abs(share - sure) < 0.15
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "commands.md").read_text("utf-8")
+LINES = [line[2:] for line in PAGE.splitlines() if line.startswith("$ course data ")]
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_the_lines_about_data_that_need_a_download_are_understood(line):
+    assert _data_parser().parse_args(shlex.split(line)[2:]).name
+
+
+ROWS = [row.split("|") for row in PAGE.splitlines() if re.match(r"\| `\w+` \|.*\+ 1 \|", row)]
+
+
+@pytest.mark.parametrize("cells", ROWS, ids=lambda cells: cells[1].strip())
+def test_the_page_tells_sizes_and_classes_of_the_data_sets(cells):
+    name, framing = cells[1].strip(" `"), framing_of(cells[1].strip(" `"))
+    labels, edges = int(cells[4].split("+")[0]), cells[5].strip() == "true"
+    assert labels == len(PAIRED[name].legend().classes) and edges == bool(PAIRED[name].instances)
+    assert cells[6].strip() == f"{framing.size}, {framing.crop_from}"
+    assert Fraction(cells[7].strip()) == Fraction(framing.aspect).limit_denominator(9)
+    train = next(line for line in PAGE.splitlines() if f"--data {name}" in line)
+    assert f"--labels {labels}" in train or name == "coco_stuff_spade"
