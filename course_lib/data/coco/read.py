@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 from torchvision import tv_tensors
 
@@ -107,8 +108,8 @@ class Coco(OnDisk):
 
     def _embeddings(self, picture: Path) -> Tensor | None:
         """What :func:`write_coco` put beside a picture that came with embeddings."""
-        file = self.folder / "embeddings" / self.split / f"{picture.stem}.npy"
-        return torch.from_numpy(np.load(file, allow_pickle=False)) if file.is_file() else None
+        file = self.folder / "embeddings" / self.split / f"{picture.stem}.safetensors"
+        return load_file(file)["embeddings"] if file.is_file() else None
 
     def _class_table(self) -> ClassTable:
         own = self.folder / "annotations" / TABLE

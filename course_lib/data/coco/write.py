@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image as PILImage
+from safetensors.torch import save_file
 from torch import Tensor
 
 from course_lib.data.coco.classes import OTHER, numbered
@@ -97,10 +98,10 @@ class _Writer:
         picture.save(self.folder / folder / name)
 
     def embeddings(self, name: str, told: Tensor) -> None:
-        """Not in COCO's format: a NumPy file for each picture, read back where it lies."""
+        """Not in COCO's format: a file for each picture, read back where it lies."""
         (self.folder / "embeddings" / self.split).mkdir(parents=True, exist_ok=True)
         file = self.folder / "embeddings" / self.split / name
-        np.save(file.with_suffix(".npy"), told.cpu().numpy(), allow_pickle=False)
+        save_file({"embeddings": told.cpu().contiguous()}, file.with_suffix(".safetensors"))
 
     def table(self) -> ClassTable:
         if self.classes is None:
