@@ -261,7 +261,8 @@ class MaskRefinement(nn.Module):
         side = features.shape[-1]
         maps = self.to_maps(features)  # [B, classes, s, s]
         own = maps.gather(1, labels[..., None, None].expand(-1, -1, side, side))  # [B, O, s, s]
-        within = F.interpolate(inside_boxes(boxes, self.box_side), size=(side, side))  # nearest
+        within = inside_boxes(boxes, self.box_side)
+        within = F.interpolate(within, size=(side, side), mode="nearest")  # [B, O, s, s]
         alpha = self.alpha[0, labels].sigmoid()[..., None]  # [B, O, 1, 1]
         return (1 - alpha) * resized(masks, side) + alpha * own.sigmoid() * within
 
