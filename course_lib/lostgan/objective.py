@@ -310,7 +310,8 @@ class LostGANObjective(Objective):
 
         if self.config.colour_styles:
             many = source.batch(torch.arange(min(128, len(source))))
-            self.colours = palette(many.images, *self.layout(many), self.config.labels)
+            layout = self.layout_with(many, torch.ones(len(many), dtype=torch.bool))
+            self.colours = palette(many.images, *layout, self.config.labels)
 
     def tables(self) -> dict[str, Any]:
         found = {} if self.classes is None else {"classes": self.classes.to_json()}
@@ -356,11 +357,13 @@ class LostGANObjective(Objective):
         return total
 
     def layout(self, scenes: SceneBatch) -> tuple[Tensor, Tensor]:
-        """Boxes ``[B, max_objects, 4]`` and labels ``[B, max_objects]``, padded."""
-        asked, share = None, self.config.stuff
-        if share:
-            asked = draw(torch.rand, len(scenes)).to(scenes.images.device) < share
-        return padded(*objects_of(scenes, asked), self.config.max_objects)
+        """Boxes ``[B, max_objects, 4]`` and labels ``[B, max_objects]``; with stuff by chance."""
+        return self.layout_with(scenes, draw(torch.rand, len(scenes)) < self.config.stuff)
+
+    def layout_with(self, scenes: SceneBatch, asked: Tensor) -> tuple[Tensor, Tensor]:
+        """The same with the stuff of those scenes that are ``asked``."""
+        stuff = asked.to(scenes.images.device) if self.config.stuff else None
+        return padded(*objects_of(scenes, stuff), self.config.max_objects)
 
     @torch.no_grad()
     def preview(self, players: Mapping[str, nn.Module]) -> Tensor:
@@ -369,7 +372,7 @@ class LostGANObjective(Objective):
         scenes = self.shown.to(device) if self.shown else None
         if scenes is None:
             raise CourseError("no scenes were looked at", where="preview", fix="prepare(source)")
-        boxes, labels = self.layout(scenes)
+        boxes, labels = self.layout_with(scenes, torch.ones(len(scenes), dtype=torch.bool))
         rows = [scenes.images]
         for seed in range(3):
             drawn = noise(seed, len(scenes), labels.shape[1] + 1, self.config.z_dim).to(device)

@@ -250,6 +250,17 @@ def test_the_class_table_travels_and_previews_show_real_scenes_first():
     assert not torch.equal(shown[3:6], shown[6:9])
 
 
+def test_a_preview_takes_no_chances():
+    """Else it would look different each time, and change what comes after it."""
+    objective = LostGANObjective(LostGANConfig(**SMALL, stuff=0.5, colour_styles=True))
+    objective.generator.eval()
+    objective.prepare(Few())
+    before = torch.random.get_rng_state()
+    shown = [objective.preview({"G": objective.generator}) for _ in range(3)]
+    assert torch.equal(shown[0], shown[1]) and torch.equal(shown[0], shown[2])
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
 @pytest.mark.parametrize(
     ("changes", "config", "words"),
     [
