@@ -198,9 +198,9 @@ def check_ids(ids: Tensor, classes: ClassTable, where: str) -> None:
 
 def _mend(value: int, present: set[int]) -> str:
     if present == {0, 255}:
-        return "ids {0, 255}: pass binary=True to read 255 as class 1"
+        return "ids {0, 255}: pass binary=True to read 255 as class 1, or number classes.txt so"
     if value == 255:
-        return "if 255 means unlabeled, pass unlabeled=255"
+        return "if 255 means unlabeled, pass unlabeled=255, or add '255 unlabeled' to classes.txt"
     if value < 0:
         return "was an unsigned id shifted by one? shift ids through ClassTable.from_source"
     return ""
