@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 import torch
 import torch.nn.functional as F
@@ -71,13 +71,13 @@ class StackGANConfig(TrainConfig):
     logvar: float = 0.0  # where the log variance begins; -4 is a spread of 0.14
     norm_last: bool = True  # the published batch norm before G's tanh
     norm_d: bool = True  # the published batch norm in D
+    fullest: float = 0.0  # chance that a scene's longest caption is read, else any of them
     wrong: tuple[Wrong, ...] = ("shuffled",)  # wrong captions: shuffled, swapped word, nearest
+    kinds: tuple[str, ...] = ()  # a word of each kind that is swapped, twice for twice as often
     kl: float = 2.0  # weight of the codes' divergence from the normal distribution
     variety: float = 0.0  # Stage I: weight of the mode-seeking term; 0 for none, as published
-    faithful: float = (
-        0.0  # Stage II: weight of the distance to its sketch; 0 for none, as published
-    )
     variety_after: int = 0  # rounds before it begins: shapes first
+    faithful: float = 0.0  # Stage II: weight of the distance to its sketch; published: none
     r1: float = 0.0  # weight gamma of the R1 penalty; 0 for none
     r1_every: int = 8  # rounds between two R1 penalties, each r1_every times as heavy
     ema: float = 0.0  # the paper samples from the last weights
@@ -139,6 +139,7 @@ class StackGANConfig(TrainConfig):
         for name in ("kl", "r1", "variety", "faithful"):
             value = getattr(self, name)
             problems.check(value >= 0, f"{name} is {value}, it must not be negative")
+        problems.check(0 <= self.fullest <= 1, f"fullest is {self.fullest}, a share from 0 to 1")
         check_adam(problems, "lr_g", self.lr_g, self.betas)
         check_adam(problems, "lr_d", self.lr_d, self.betas)
 
@@ -197,6 +198,12 @@ def r1_penalty(discriminator: Discriminator, real: Tensor, text: Tensor) -> Tens
 # --- The networks of a configuration ---
 
 
+def switches(config: StackGANConfig) -> dict[str, Any]:
+    """What both generators leave open."""
+    names = ("rectified", "logvar", "norm_last")
+    return {name: getattr(config, name) for name in names}
+
+
 def stage_one(config: StackGANConfig) -> StageOne:
     """Stage I's generator."""
     return StageOne(
@@ -205,9 +212,7 @@ def stage_one(config: StackGANConfig) -> StageOne:
         config.z_dim,
         config.width_1,
         config.sketch,
-        rectified=config.rectified,
-        logvar=config.logvar,
-        norm_last=config.norm_last,
+        **switches(config),
     )
 
 
@@ -219,9 +224,7 @@ def stage_two(config: StackGANConfig) -> StageTwo:
         config.width_2,
         config.size,
         config.sketch,
-        rectified=config.rectified,
-        logvar=config.logvar,
-        norm_last=config.norm_last,
+        **switches(config),
     )
 
 
@@ -298,7 +301,7 @@ class StackGANObjective(Objective):
         varied = bool(self.config.variety) and step.round >= self.config.variety_after
         asked = text[: len(text) // 2].repeat(2, 1) if varied else text  # two noises a caption
         z = draw(torch.randn, len(asked), self.config.z_dim).to(asked.device)
-        fake, mu, logvar, sketch = self.paint(asked, z)
+        fake, mu, logvar, sketch = self.paint(asked, z, 2 if varied else 1)
 
         compare, look = self.discriminator.compare, self.discriminator.look
         seen = look(real)  # once for all captions
@@ -327,7 +330,8 @@ class StackGANObjective(Objective):
         """
         if self.encoder is not None:
             told = captions_of(scenes)
-            captions = [several[0] for several in told] if first else pick(told)
+            fullest = self.config.fullest
+            captions = [several[0] for several in told] if first else pick(told, fullest)
             return captions, self.read(captions)
         if scenes.embeddings is None:
             raise CourseError(
@@ -346,11 +350,18 @@ class StackGANObjective(Objective):
         reader = cast(TextEncoder, self.encoder).eval()
         return reader(captions).float()
 
-    def paint(self, text: Tensor, z: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-        """New pictures, mean and log variance of their codes, and in Stage II their sketches."""
+    def paint(
+        self, text: Tensor, z: Tensor, times: int = 1
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """New pictures, mean and log variance of their codes, and in Stage II their sketches.
+
+        Where a caption comes several ``times``, it has the same code each time.
+        """
 
         def normal() -> Tensor:
-            return draw(torch.randn, len(text), self.config.embed_dim).to(text.device)
+            count = len(text) // times
+            epsilon = draw(torch.randn, count, self.config.embed_dim).to(text.device)
+            return epsilon.repeat(times, 1)
 
         if self.config.stage == 1:
             return *self.generator(text, z, normal()), None
@@ -366,7 +377,8 @@ class StackGANObjective(Objective):
                 chances = draw(torch.rand, len(captions)).tolist()
                 words = cast(TextEncoder, self.encoder).vocabulary
                 pairs = zip(captions, chances, strict=True)
-                kinds.append(self.read([swapped(text, words, chance) for text, chance in pairs]))
+                wrong = [swapped(c, words, chance, self.config.kinds) for c, chance in pairs]
+                kinds.append(self.read(wrong))
             elif kind == "nearest":
                 far = torch.cdist(text, text).masked_fill(
                     _same(captions).to(text.device), torch.inf

@@ -2,8 +2,8 @@
 
 Reed et al. 2016, section 3: the *structured joint embedding*. A picture's numbers ``theta(v)`` and
 a caption's ``phi(t)`` agree by ``F(v, t) = theta(v) . phi(t)``, and a picture must agree with its
-own caption by 1 more than with anybody else's, and a caption with its own picture likewise. The
-network that looks at pictures is small, learns beside the encoder, and is not needed afterwards.
+own caption by a margin more than with anybody else's, and a caption with its own picture likewise.
+The network that looks at pictures is small, learns beside the encoder, and is not needed later.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ class TextConfig(TrainConfig):
     batch_size: int = 40  # pictures a round, each with one of its captions
     widths: tuple[int, int, int] = (384, 512, 256)  # channels of the encoder's convolutions
     width_eye: int = 64  # channels of the first map of the network that looks
+    margin: float = 1.0  # by how much own and other must differ in agreement, 16 at most
+    fullest: float = 0.0  # chance that a picture's longest caption is read, else any of them
     swapped: float = 0.0  # weight of captions with one word exchanged; 0 for none, as published
     vocabulary_scenes: int = 10_000  # scenes whose captions make up the vocabulary
     ema: float = 0.0  # the encoder is not averaged
@@ -46,6 +48,8 @@ class TextConfig(TrainConfig):
             f"widths are {self.widths}, three whole numbers of at least 1 are needed",
         )
         problems.check(self.swapped >= 0, f"swapped is {self.swapped}, it must not be negative")
+        problems.check(self.margin > 0, f"margin is {self.margin}, it must be above 0")
+        problems.check(0 <= self.fullest <= 1, f"fullest is {self.fullest}, a share from 0 to 1")
         for name in ("width_eye", "vocabulary_scenes"):
             value = getattr(self, name)
             whole = isinstance(value, int) and value >= 1
@@ -55,32 +59,37 @@ class TextConfig(TrainConfig):
         check_adam(problems, "lr", self.lr, self.betas)
 
 
-def joint_embedding_loss(seen: Tensor, said: Tensor, same: Tensor) -> Tensor:
-    """``mean max(0, 1 + F(v, t') - F(v, t)) + mean max(0, 1 + F(v', t) - F(v, t))`` (eq. 4, 5).
+def joint_embedding_loss(seen: Tensor, said: Tensor, same: Tensor, margin: float = 1.0) -> Tensor:
+    """``mean max(0, m + F(v, t') - F(v, t)) + mean max(0, m + F(v', t) - F(v, t))`` (eq. 4, 5).
 
     Args:
         seen, said: ``theta(v)`` and ``phi(t)`` of each pair, ``[B, 1024]``.
         same: which pairs of captions say the same, ``[B, B]``, bool: no margin between those.
+        margin: ``m``, published as 1.
     """
     agree = seen @ said.T  # F, [B, B]: pictures down, captions across
     own, other = agree.diagonal(), ~same
-    wrong_caption = F.relu(1 + agree - own[:, None])[other].mean()
-    wrong_picture = F.relu(1 + agree - own[None, :])[other].mean()
+    wrong_caption = F.relu(margin + agree - own[:, None])[other].mean()
+    wrong_picture = F.relu(margin + agree - own[None, :])[other].mean()
     return wrong_caption + wrong_picture
 
 
-def swapped_loss(seen: Tensor, said: Tensor, exchanged: Tensor) -> Tensor:
-    """``mean max(0, 1 + F(v, t') - F(v, t))``, with ``t'`` a caption that is wrong in one word.
+def swapped_loss(seen: Tensor, said: Tensor, exchanged: Tensor, margin: float = 1.0) -> Tensor:
+    """``mean max(0, m + F(v, t') - F(v, t))``, with ``t'`` a caption that is wrong in one word.
 
     In a batch, captions differ in many words, and agreeing on the loudest of them is enough to be
     told apart. So the encoder becomes deaf to the others, unless they are asked for, too.
     """
     own, wrong = (seen * said).sum(dim=1), (seen * exchanged).sum(dim=1)  # [B] each
-    return F.relu(1 + wrong - own).mean()
+    return F.relu(margin + wrong - own).mean()
 
 
 class Pair(nn.Module):
-    """The encoder, and the network that looks at pictures while it learns."""
+    """The encoder, and the network that looks at pictures while it learns.
+
+    They agree by direction: each embedding counts as 4 long, which a caption's is in the mean. Were
+    lengths free, loud pictures would reach any margin, however little two captions differ.
+    """
 
     def __init__(self, encoder: TextEncoder, width: int, size: int) -> None:
         super().__init__()
@@ -91,10 +100,12 @@ class Pair(nn.Module):
             for a, b in zip(maps, maps[1:], strict=False)
         ]
         to_embedding = nn.Linear(maps[-1] * (size // 16) ** 2, EMBEDDING)
-        self.eye = nn.Sequential(*blocks, nn.Flatten(), to_embedding)
+        norm = nn.BatchNorm1d(EMBEDDING, affine=False)
+        self.eye = nn.Sequential(*blocks, nn.Flatten(), to_embedding, norm)
 
     def forward(self, pictures: Tensor, captions: list[str]) -> tuple[Tensor, Tensor]:
-        return self.eye(pictures), self.encoder(captions)
+        seen, said = self.eye(pictures), self.encoder(captions)
+        return 4 * F.normalize(seen), 4 * F.normalize(said)  # [B, 1024] each
 
 
 class TextObjective(Objective):
@@ -120,19 +131,23 @@ class TextObjective(Objective):
         )
 
     def round(self, scenes: SceneBatch, step: Step) -> None:
-        captions = pick(captions_of(scenes))
-        seen, said = (part.float() for part in self.pair(scenes.images, captions))
+        config, captions = self.config, pick(captions_of(scenes), self.config.fullest)
+        wrong = self.exchanged(captions) if config.swapped else []
+        seen, read = (part.float() for part in self.pair(scenes.images, captions + wrong))
+        said = read[: len(captions)]
         same = torch.tensor([[a == b for b in captions] for a in captions], device=seen.device)
-        loss = joint_embedding_loss(seen, said, same)
-        if self.config.swapped:
-            chances = draw(torch.rand, len(captions)).tolist()
-            pairs = zip(captions, chances, strict=True)
-            wrong = [swapped(text, self.encoder.vocabulary, chance) for text, chance in pairs]
-            loss = loss + self.config.swapped * swapped_loss(
-                seen, said, self.encoder(wrong).float()
-            )
+        loss = joint_embedding_loss(seen, said, same, config.margin)
+        if wrong:
+            nearly = swapped_loss(seen, said, read[len(captions) :], config.margin)
+            loss = loss + config.swapped * nearly
         self.latest = scenes.images, captions
         step("text", loss)
+
+    def exchanged(self, captions: list[str]) -> list[str]:
+        """Each caption with one word exchanged."""
+        chances = draw(torch.rand, len(captions)).tolist()
+        pairs = zip(captions, chances, strict=True)
+        return [swapped(text, self.encoder.vocabulary, chance) for text, chance in pairs]
 
     @torch.no_grad()
     def preview(self, players: Mapping[str, nn.Module]) -> Tensor:
@@ -160,10 +175,10 @@ def captions_of(scenes: SceneBatch) -> tuple[tuple[str, ...], ...]:
     return scenes.captions
 
 
-def pick(captions: tuple[tuple[str, ...], ...]) -> list[str]:
-    """One caption of each scene, by chance."""
-    chances = draw(torch.rand, len(captions)).tolist()
+def pick(captions: tuple[tuple[str, ...], ...], fullest: float = 0.0) -> list[str]:
+    """One caption of each scene: with the chance ``fullest`` the longest, else any of them."""
+    chances = draw(torch.rand, len(captions), 2).tolist()
     return [
-        several[int(chance * len(several))]
-        for several, chance in zip(captions, chances, strict=True)
+        max(several, key=len) if first < fullest else several[int(other * len(several))]
+        for several, (first, other) in zip(captions, chances, strict=True)
     ]

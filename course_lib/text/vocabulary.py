@@ -38,10 +38,13 @@ class Vocabulary:
         swaps: for a word, those that stood in its place in a sentence that is otherwise the same:
             ``"red"`` and ``"blue"``, if captions said "a red car" and "a blue car". Nobody has to
             tell which words are colours.
+        pairs: how often a word comes right after another: ``{"cloudy": {"sky": 20}}``; empty in
+            files from before they were counted.
     """
 
     words: dict[str, int] = field(default_factory=dict)
     swaps: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    pairs: dict[str, dict[str, int]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, captions: Iterable[str]) -> Vocabulary:
@@ -49,7 +52,7 @@ class Vocabulary:
         known = [words_of(caption) for caption in dict.fromkeys(captions)]
         counts = Counter(word for words in known for word in words)
         ordered = sorted(counts, key=lambda word: (-counts[word], word))
-        return cls({word: counts[word] for word in ordered}, exchanges(known))
+        return cls({word: counts[word] for word in ordered}, exchanges(known), neighbours(known))
 
     def unknown(self, caption: str) -> dict[str, str]:
         """The caption's words that are not known, each with the nearest known one or ``""``."""
@@ -57,10 +60,16 @@ class Vocabulary:
         nearest = {w: difflib.get_close_matches(w, self.words, n=1) for w in missing}
         return {word: found[0] if found else "" for word, found in nearest.items()}
 
+    def alternatives(self, before: str, word: str) -> dict[str, int]:
+        """What may stand instead of a word behind ``before``, and how often it stands there."""
+        seen = self.pairs.get(_plain(before), {}) if self.pairs else self.words
+        return {other: seen[other] for other in self.swaps.get(word, ()) if other in seen}
+
     @property
     def digest(self) -> str:
-        """SHA-256 over all words and exchanges."""
-        return hashlib.sha256(json.dumps([self.words, self.swaps]).encode()).hexdigest()
+        """SHA-256 over all words, exchanges and pairs."""
+        known = [self.words, self.swaps, *([self.pairs] if self.pairs else [])]
+        return hashlib.sha256(json.dumps(known).encode()).hexdigest()
 
 
 def packed(vocabulary: Vocabulary, **more: Any) -> Tensor:
@@ -68,6 +77,7 @@ def packed(vocabulary: Vocabulary, **more: Any) -> Tensor:
     told = {
         "words": vocabulary.words,
         "swaps": vocabulary.swaps,
+        "pairs": vocabulary.pairs,
         "digest": vocabulary.digest,
         **more,
     }
@@ -78,7 +88,7 @@ def unpacked(state: Tensor) -> tuple[Vocabulary, dict[str, Any]]:
     """What :func:`packed` made bytes of."""
     told = json.loads(bytes(state.tolist()))
     swaps = {word: tuple(others) for word, others in told["swaps"].items()}
-    vocabulary = Vocabulary(told["words"], swaps)
+    vocabulary = Vocabulary(told["words"], swaps, told.get("pairs", {}))
     if vocabulary.digest != told["digest"]:
         raise CourseError("the encoder's vocabulary is not the one it learnt from")
     return vocabulary, told
@@ -88,7 +98,7 @@ def exchanges(captions: Sequence[Sequence[str]]) -> dict[str, tuple[str, ...]]:
     """Words that stood in the same place of two captions which differ in nothing else."""
     places: defaultdict[tuple[tuple[str, ...], ...], set[str]] = defaultdict(set)
     for words in captions:
-        plain = ["a" if word == "an" else word for word in words]
+        plain = [_plain(word) for word in words]
         for place, word in enumerate(plain):
             places[tuple(plain[:place]), tuple(plain[place + 1 :])].add(word)
     found: defaultdict[str, set[str]] = defaultdict(set)
@@ -98,29 +108,61 @@ def exchanges(captions: Sequence[Sequence[str]]) -> dict[str, tuple[str, ...]]:
     return {word: tuple(sorted(others)) for word, others in sorted(found.items()) if others}
 
 
-def swapped(caption: str, vocabulary: Vocabulary, chance: float) -> str:
+def neighbours(captions: Sequence[Sequence[str]]) -> dict[str, dict[str, int]]:
+    """How often each word comes right after each other one; before the first word is ``""``."""
+    pairs = Counter(
+        (_plain(before), word)
+        for words in captions
+        for before, word in zip(("", *words), words, strict=False)
+    )
+    found: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    for (before, word), count in sorted(pairs.items()):
+        found[before][word] = count
+    return dict(found)
+
+
+def _plain(word: str) -> str:
+    """One word for both forms of the article."""
+    return "a" if word == "an" else word
+
+
+def swapped(caption: str, vocabulary: Vocabulary, chance: float, kinds: Sequence[str] = ()) -> str:
     """The caption with one word exchanged, so that it is nearly right, and wrong.
 
     Each word that can be exchanged is equally likely to be, whether it has two alternatives, as a
     ground may have, or sixteen, as a thing: so whoever must tell the two captions apart listens to
-    every word. Its alternatives are as likely as they are frequent: were a rare word seen in wrong
-    captions more often than in right ones, it would be taken for wrong whatever the picture shows.
+    every word. Its alternatives are as likely as they are frequent behind the word before it: were
+    a rare word seen in wrong captions more often than in right ones, it would be taken for wrong
+    whatever the picture shows, and what nobody says, as "a cloudy middle" for "a cloudy sky", is
+    wrong without a look at any picture.
 
     Args:
         chance: from 0 to 1, which of them.
+        kinds: a word of each kind that is exchanged, repeated where that shall happen more often;
+            empty: all are.
 
     Returns:
         The caption itself if no word of it can be exchanged.
     """
     words = words_of(caption)
-    places = [place for place, word in enumerate(words) if word in vocabulary.swaps]
-    if not places:
+    options = [
+        (place, others)
+        for place, (before, word) in enumerate(zip(("", *words), words, strict=False))
+        if (others := vocabulary.alternatives(before, word))
+    ]
+    if kinds:
+        options = [
+            option
+            for kind in kinds
+            for option in options
+            if kind in (words[option[0]], *vocabulary.swaps[words[option[0]]])
+        ]
+    if not options:
         return caption
-    number, rest = divmod(min(chance, 1 - 1e-9) * len(places), 1)
-    place = places[int(number)]
-    others = vocabulary.swaps[words[place]]
-    until = list(accumulate(vocabulary.words[other] for other in others))
-    other = others[bisect_right(until, rest * until[-1])]
+    number, rest = divmod(min(chance, 1 - 1e-9) * len(options), 1)
+    place, others = options[int(number)]
+    until = list(accumulate(others.values()))
+    other = list(others)[bisect_right(until, rest * until[-1])]
     words[place] = other
     if place and words[place - 1] in ("a", "an"):
         words[place - 1] = "an" if other[0] in VOWELS else "a"

@@ -109,6 +109,7 @@ def test_the_defaults_are_those_of_the_published_program():
         ({"r1": 1.0}, "norm_d=false"),
         ({"kl": -1.0}, "kl is -1"),
         ({"crop": 0.5}, "crop is 0.5"),
+        ({"fullest": 1.5}, "fullest is 1.5"),
         ({"z_dim": 0, "width_d": 2.5}, "z_dim is 0"),
     ],
 )
@@ -191,11 +192,28 @@ def test_variety_waits_for_its_round(monkeypatch):
     asked = []
     objective = StackGANObjective(small(variety=1.0, variety_after=5))
     paint = objective.paint
-    monkeypatch.setattr(objective, "paint", lambda t, z: asked.append(t) or paint(t, z))
+    monkeypatch.setattr(objective, "paint", lambda t, *more: asked.append(t) or paint(t, *more))
     for round in (4, 5):
         objective.round(scenes(), Recorder(objective, round))
     assert len({row.sum().item() for row in asked[0]}) == 4
     assert torch.equal(asked[1][:2], asked[1][2:])
+
+
+def test_where_noise_shall_make_the_difference_the_code_is_the_same():
+    objective = StackGANObjective(small(logvar=0.0))
+    text, z = objective.read(["a red car"] * 4), torch.zeros(4, objective.config.z_dim)
+    twice, once = objective.paint(text, z, 2)[0], objective.paint(text, z)[0]
+    assert torch.equal(twice[:2], twice[2:]) and not torch.equal(once[:2], once[2:])
+
+
+def test_only_words_of_the_kinds_asked_for_are_swapped():
+    objective = StackGANObjective(small(wrong=("swapped",), kinds=("boat", "boat", "white")))
+    heard, captions = [], ["a red car by day"] * 4
+    objective.read = lambda told: heard.extend(told) or torch.zeros(len(told), 1024)
+    for _ in range(30):
+        objective.mismatched(captions, torch.zeros(4, 1024))
+    assert all(told.endswith("by day") for told in heard)
+    assert 60 < sum("car" not in told for told in heard) < 100  # two of three
 
 
 # --- Both stages, and published embeddings ---

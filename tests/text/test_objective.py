@@ -9,6 +9,7 @@ from course_lib.scene import SceneBatch
 from course_lib.text.encoder import TextEncoder
 from course_lib.text.objective import (
     TextConfig,
+    TextObjective,
     captions_of,
     joint_embedding_loss,
     pick,
@@ -43,6 +44,19 @@ def test_a_caption_with_an_exchanged_word_must_agree_less():
     seen, said = torch.tensor([[2.0], [1.0]]), torch.tensor([[1.0], [1.0]])
     assert swapped_loss(seen, said, torch.tensor([[0.5], [0.5]])).item() == pytest.approx(0.25)
     assert swapped_loss(seen, said, said).item() == 1
+    assert swapped_loss(seen, said, said, margin=4.0).item() == 4
+
+
+def test_a_wider_margin_asks_for_more():
+    seen = torch.tensor([[1.0], [-1.0]])
+    assert joint_embedding_loss(seen, seen, OWN).item() == 0
+    assert joint_embedding_loss(seen, seen, OWN, margin=4.0).item() == 4  # 2 is missing, both ways
+
+
+def test_pictures_are_as_loud_as_captions():
+    pair = TextObjective(TextConfig(widths=(8, 8, 8), width_eye=8, size=32)).pair
+    for part in pair(torch.randn(4, 3, 32, 32), ["a cat", "a large red cat", "a dog", "snow"]):
+        torch.testing.assert_close(part.norm(dim=1), torch.full((4,), 4.0))
 
 
 def test_smoke_trains_an_encoder_that_loads_with_its_words(tmp_path):
@@ -64,9 +78,13 @@ def test_scenes_without_captions_are_refused():
 def test_each_caption_is_picked():
     torch.manual_seed(0)
     assert {pick((("one", "two", "three"),))[0] for _ in range(50)} == {"one", "two", "three"}
+    assert {pick((("one", "two", "three"),), fullest=1.0)[0] for _ in range(50)} == {"three"}
+    some = [pick((("one", "three"),), fullest=0.5)[0] for _ in range(400)]
+    assert some.count("three") == pytest.approx(300, abs=50)
 
 
 def test_bad_configurations_are_listed_at_once():
     with pytest.raises(CourseError) as error:
-        TextConfig(widths=(8, 0, 8), size=30, lr=2.0, width_eye=0)
-    assert all(name in str(error.value) for name in ("widths", "size", "lr", "width_eye"))
+        TextConfig(widths=(8, 0, 8), size=30, lr=2.0, width_eye=0, margin=0.0, fullest=1.5)
+    names = ("widths", "size", "lr", "width_eye", "margin", "fullest")
+    assert all(name in str(error.value) for name in names)

@@ -53,6 +53,22 @@ def test_every_word_is_equally_likely_to_be_exchanged(vocabulary):
     assert made.count("a blue car on the road") == made.count("an orange car on the road") == 10
 
 
+def test_a_word_is_not_exchanged_for_one_that_never_stands_there():
+    seen = Vocabulary.of(["a sun in the sky", "a sun in the middle", "a cloudy sky"])
+    assert seen.swaps["sky"] == ("middle",) and seen.alternatives("cloudy", "sky") == {}
+    made = {swapped("a sun in the sky", seen, k / 9) for k in range(10)}
+    assert made == {"a sun in the middle"}
+    assert swapped("a cloudy sky", seen, 0.5) == "a cloudy sky"
+
+
+def test_alternatives_are_as_likely_as_they_are_frequent():
+    told = ["a cat", "a dog by day", "a dog at night", "a dog in spring", "a pig in spring"]
+    seen = Vocabulary.of([*told, "a cat in spring"])
+    assert seen.alternatives("a", "cat") == {"dog": 3, "pig": 1}
+    made = [swapped("a cat", seen, (k + 0.5) / 40) for k in range(40)]
+    assert (made.count("a dog"), made.count("a pig")) == (30, 10)
+
+
 def test_a_caption_without_exchanges_stays(vocabulary):
     assert swapped("on the moon", vocabulary, 0.5) == "on the moon"
 
