@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 COURSE = Path(__file__).parents[1] / "course_lib"
-WING_LIMIT, TRAINING_LIMIT, DATA_LIMIT = 900, 800, 4200  # lines of code
-COURSE_LIMIT = 9000  # lines of code of everything but wings and data
+WING_LIMIT, TRAINING_LIMIT, DATA_LIMIT = 1050, 800, 4400  # lines of code
+COURSE_LIMIT = 10_500  # lines of code of everything but wings and data
 
 
 def lines(folder: Path) -> int:
