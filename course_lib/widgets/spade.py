@@ -40,7 +40,8 @@ def spade_panel(
     Args:
         painter: one that paints label maps: ``generate(label_map, style=..., seed=...)``.
         scenes: whose label maps can be started from; Storybook's where the painter knows them.
-        segment: turns a photo (``[3, H, W]``, uint8) into a label map of the painter's classes.
+        segment: turns a photo (``[3, H, W]``, uint8) into a label map of the painter's classes:
+            ``lambda photo: painter.read(open_segmenter("storybook").look(photo).label_map)``.
 
     Raises:
         CourseError: a painter that takes no label maps.

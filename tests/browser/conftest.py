@@ -25,6 +25,9 @@ ARGUMENTS = [
     "--disable-background-networking", "--disable-component-update",
 ]  # fmt: skip
 PATIENCE = 60_000  # milliseconds; machines that test are busy
+# anywidget gives every model two seconds, also those that an earlier test left in the kernel. A
+# widget of the test itself that does not come up is missed by the test.
+HURRY = "[anywidget] Failed to initialize model"
 
 
 class Lab:
@@ -119,7 +122,7 @@ def page(chromium, tmp_path):
     page, complaints, strangers = context.new_page(), [], []
     page.set_default_timeout(PATIENCE)
     page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("pageerror", lambda e: None if HURRY in str(e) else complaints.append(str(e)))
     page.on("request", lambda r: strangers.append(r.url) if is_outside(r.url) else None)
     yield page
     page.screenshot(path=tmp_path / "end.png")

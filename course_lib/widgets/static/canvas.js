@@ -9,7 +9,7 @@ function render({ model, el }) {
     const past = new Past();
     const cursor = { x: width >> 1, y: height >> 1 };
     let ids = idsOf(model);
-    let [tool, size, chosen] = ["brush", Math.max(1, width >> 4), 0];
+    let [tool, size, chosen, stroke] = ["brush", Math.max(1, width >> 4), 0, false];
 
     // --- what is seen ----------------------------------------------------------------------------
 
@@ -134,13 +134,15 @@ function render({ model, el }) {
         if (!event.isPrimary || event.button) return; // the ball of the thumb, the right button
         paper.setPointerCapture(event.pointerId);
         moveTo(placeOf(event));
+        stroke = tool === "brush" && !event.altKey;
         if (event.altKey) pick(cursor.x, cursor.y);
         else touch();
     };
+    paper.onpointerup = paper.onpointercancel = () => (stroke = false);
     paper.onpointermove = (event) => {
         const before = { ...cursor };
         moveTo(placeOf(event));
-        if (!paper.hasPointerCapture(event.pointerId) || tool !== "brush") return;
+        if (!stroke || !event.isPrimary) return;
         drag(before, cursor);
         changed();
     };
@@ -196,7 +198,7 @@ function render({ model, el }) {
 
     const request = (what, bytes) => ask(model, tell, what, bytes);
     const scene = make("input", { type: "number", min: 0, max: model.get("scenes") - 1, value: 0 });
-    scene.onchange = () => request({ do: "scene", number: Number(scene.value) });
+    scene.oninput = () => scene.value && request({ do: "scene", number: Number(scene.value) });
     const files = [
         fileButton("load", "a label map from a PNG: ids, a palette or the classes' colours",
             "image/*", (file) => request({ do: "load", name: file.name }, wholeFile(file))),
