@@ -221,9 +221,7 @@ class WordAttention(nn.Module):
         self.fault = fault
         self.conv_context = nn.Conv2d(text, width, 1, bias=False)
 
-    def forward(
-        self, h: Tensor, words: Tensor, padding: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, h: Tensor, words: Tensor, padding: Tensor | None) -> tuple[Tensor, Tensor]:
         heard = self.conv_context(words[..., None])[..., 0]  # [B, width, T]
         scores = h.flatten(2).mT @ heard  # [B, s s, T]
         if padding is not None:
@@ -241,9 +239,10 @@ class WordAttention(nn.Module):
 class FirstStage(nn.Module):
     """Caption, noise and layout to the first map, ``[B, width, s, s]``."""
 
-    def __init__(self, sizes: Sizes, together: bool | None) -> None:
+    together: bool | None = None  # see per_object
+
+    def __init__(self, s: Sizes) -> None:
         super().__init__()
-        s, self.together = sizes, together
         self.bbox_net = LayoutEncoder(s.label)
         self.wide, base = s.width * s.sides[0] // 4, s.sides[0]
         length = s.code + s.noise + self.bbox_net.length
@@ -282,9 +281,10 @@ class NextStage(nn.Module):
     Each object is cut out of the map at a quarter of the side, repainted, and pasted back.
     """
 
-    def __init__(self, sizes: Sizes, together: bool | None, fault: bool) -> None:
+    together: bool | None = None  # see per_object
+
+    def __init__(self, s: Sizes, fault: bool) -> None:
         super().__init__()
-        s, self.together = sizes, together
         self.att = WordAttention(s.width, s.text, fault)
         self.residual = nn.Sequential(*(ResBlock(2 * s.width) for _ in range(s.residuals)))
         self.label = label_net(s.code + s.classes, s.next_label)
@@ -317,23 +317,20 @@ class Generator(nn.Module):
 
     Args:
         sizes: see :class:`Sizes`.
-        together: see :func:`per_object`.
         fault: see :class:`WordAttention`.
 
     Shapes: words ``[B, text, T]`` and sentence ``[B, text]``, ``O`` objects, z ``[B, noise]``,
     local_noise ``[B, local_noise]``, epsilon ``[B, code]`` -> :class:`Painted`.
     """
 
-    def __init__(
-        self, sizes: Sizes | None = None, *, together: bool | None = None, fault: bool = False
-    ) -> None:
+    def __init__(self, sizes: Sizes | None = None, *, fault: bool = False) -> None:
         super().__init__()
         self.sizes = s = sizes or Sizes()
         self.ca_net = CA(s.text, s.code)
-        self.h_net1 = FirstStage(s, together)
+        self.h_net1 = FirstStage(s)
         self.img_net1 = to_picture(s.width)
         for number in range(2, s.stages + 1):
-            self.add_module(f"h_net{number}", NextStage(s, together, fault))
+            self.add_module(f"h_net{number}", NextStage(s, fault))
             self.add_module(f"img_net{number}", to_picture(s.width))
         self.apply(initialise)
 
@@ -401,21 +398,16 @@ class Discriminator(nn.Module):
     Args:
         side: of the picture in pixels, a power of two from 32.
         norm: batch norm as published, or spectral norm, which small batches do not disturb.
-        together: see :func:`per_object`.
 
     Shapes: picture ``[B, 3, side, side]`` -> what was seen, ``[B, 8 width_d, 4, 4]``, for the two
     heads, ``conditional`` and ``unconditional``.
     """
 
-    def __init__(
-        self,
-        side: int,
-        sizes: Sizes | None = None,
-        norm: Norm = "batch",
-        together: bool | None = None,
-    ) -> None:
+    together: bool | None = None  # see per_object
+
+    def __init__(self, side: int, sizes: Sizes | None = None, norm: Norm = "batch") -> None:
         super().__init__()
-        s, self.square, self.together = sizes or Sizes(), max(side // 4, SQUARE), together
+        s, self.square = sizes or Sizes(), max(side // 4, SQUARE)
         d, channels = s.width_d, 3 + s.classes
         # 32 pixels, which the authors have not, are halved once less.
         kernel, stride = (4, 2) if side > 32 else (3, 1)

@@ -156,9 +156,7 @@ def objects_of(scenes: SceneBatch, config: OPGANConfig) -> Objects:
             where="classes",
             fix=f"classes={len(known) + 1}",
         )
-    places = torch.full((len(table) + 1,), -1)
-    for id, place in known.items():
-        places[id] = place
+    places = torch.tensor([known.get(id, -1) for id in range(len(table) + 1)])
     if not config.pathway:
         return Objects.nothing(len(boxes), config.classes).to(boxes)
     asked = places.to(ids.device)[ids]

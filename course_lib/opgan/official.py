@@ -27,11 +27,6 @@ PARTS = {
     "COND_DNET.outlogits.0": "conditional.to_logit",
     "UNCOND_DNET.outlogits.0": "unconditional.to_logit",
 }  # fmt: skip
-# From 128 pixels on: how often the map is halved once more, then brought back to 8 width channels.
-DEEPER = {
-    1: ("img_code_s32", "img_code_s32_1"),
-    2: ("img_code_s32", "img_code_s64", "img_code_s64_1", "img_code_s64_2"),
-}
 UNUSED = "img_code_s16."  # the largest discriminator owns a branch that nothing runs through
 
 
@@ -46,9 +41,11 @@ def renamed(weights: Mapping[str, Tensor], halvings: int | None = None) -> dict[
     Args:
         halvings: of a discriminator's map beyond 64 pixels; if None, the weights say it.
     """
-    halvings = 1 + ("img_code_s64.0.weight" in weights) if halvings is None else halvings
-    deeper = enumerate(DEEPER.get(halvings, ()))
-    parts = PARTS | {theirs: f"deepen.{place}" for place, theirs in deeper}
+    if halvings is None:
+        halvings = sum(bool(re.fullmatch(r"img_code_s\d+_\d\.0\.weight", n)) for n in weights)
+    deeper = [f"img_code_s{32 << k}" for k in range(halvings)]  # and back to 8 width channels:
+    deeper += [f"img_code_s{16 << halvings}_{k + 1}" for k in range(halvings)]
+    parts = PARTS | {theirs: f"deepen.{place}" for place, theirs in enumerate(deeper)}
     used = {name: value for name, value in weights.items() if not name.startswith(UNUSED)}
     return {_name(name, parts): value for name, value in used.items()}
 

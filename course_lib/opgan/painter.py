@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torchvision.ops import box_convert
 
 from course_lib.data.coco import COCO_CLASSES
 from course_lib.errors import CourseError, Problems
@@ -117,30 +118,23 @@ class OPGANPainter(Painter):
             raise CourseError(
                 "this painter has no reader yet: the released file holds the generator alone",
                 where="caption",
-                fix='painter.read_with("DAMSMencoders/coco"), AttnGAN\'s encoders and '
-                "captions.pickle",
+                fix='painter.read_with("coco"), a folder with AttnGAN\'s encoders and captions',
             )
         return self.reader
 
     def place(self, layout: Written) -> Objects:
         """The layout as the networks take it."""
         known, most = things(self.classes), self.config.max_objects
-        if not isinstance(layout, Layout):
-            layout = Layout.of(*layout, units="fraction", format="xyxy")
+        told = Layout.of(*layout, units="fraction", format="xyxy", classes=self.classes)
+        places = [known.get(self.classes.id(name), -1) for name in told.names]
         with Problems("layout") as problems:
-            for name in layout.names:
-                self.classes.check_name(name, "layout")
-                fine = self.classes.id(name) in known
-                problems.check(fine, f"{name!r} is stuff, which has no box")
-            problems.check(
-                len(layout) <= most, f"{len(layout)} objects, at most {most} are painted"
-            )
-        if not len(layout) or not self.config.pathway:
+            for name, place in zip(told.names, places, strict=True):
+                problems.check(place >= 0, f"{name!r} is stuff, which has no box")
+            problems.check(len(told) <= most, f"{len(told)} objects, at most {most} are painted")
+        if not len(told) or not self.config.pathway:
             return Objects.nothing(1, self.config.classes)
-        corners = layout.fractions()
-        boxes = torch.cat([corners[:, :2], corners[:, 2:] - corners[:, :2]], dim=1)
-        ids = torch.tensor([known[self.classes.id(name)] for name in layout.names])
-        return Objects.of(boxes[None], ids[None], self.config.classes)
+        boxes = box_convert(told.fractions(), "xyxy", "xywh")
+        return Objects.of(boxes[None], torch.tensor([places]), self.config.classes)
 
     @torch.no_grad()
     def paint(self, heard: Heard, objects: Objects, seeds: Sequence[int]) -> Painted:

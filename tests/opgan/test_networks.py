@@ -157,8 +157,9 @@ def test_the_published_augmentation_moves_boxes_with_their_pixels(flip):
 
 def played(together, training):
     """What a generator and a discriminator with the same weights give, objects in turn or not."""
-    g = generator(together=together).double().train(training)
-    d = Discriminator(64, SIZES, together=together).double().train(training)
+    g, d = generator().double().train(training), Discriminator(64, SIZES).double().train(training)
+    for part in (g.h_net1, g.h_net2, d):
+        part.together = together
     dice = torch.Generator().manual_seed(3)
     for parameter in d.parameters():
         parameter.data = torch.randn(parameter.shape, generator=dice).double() / 4
@@ -207,7 +208,7 @@ def test_words_that_are_not_there_are_not_heard():
     context, attention = layer(h, words, padding)
     torch.testing.assert_close(attention.sum(1), torch.ones(2, 4, 4))
     assert not attention[1, 2:].any() and attention[0].all()
-    torch.testing.assert_close(context[1:], layer(h[1:], words[1:, :, :2])[0])
+    torch.testing.assert_close(context[1:], layer(h[1:], words[1:, :, :2], None)[0])
 
 
 def test_the_published_fault_mixes_the_masks_of_a_batch():

@@ -137,7 +137,7 @@ class DAMSMObjective(Objective):
             trunk = {k: v for k, v in read_weights(Path(config.inception)).items() if k in own}
             fill(self.damsm.image, {**own, **trunk}, config.inception)
         self.players = {"damsm": Player(self.damsm, config.lr, config.betas, averaged=True)}
-        self.latest: tuple[Tensor, list[str]] | None = None
+        self.latest = torch.zeros(1, 3, config.size, config.size), ["nothing yet"]
 
     def prepare(self, source: Source) -> None:
         """Counts the words; needs Inception's weights, without which nothing could be learnt."""
@@ -167,8 +167,6 @@ class DAMSMObjective(Objective):
     @torch.no_grad()
     def preview(self, players: Mapping[str, nn.Module]) -> Tensor:
         """For eight captions of the latest round a row each: the eight pictures that agree most."""
-        if self.latest is None:
-            return torch.zeros(1, 3, self.config.size, self.config.size)
         pictures, captions = self.latest
         reader = cast(DAMSM, players["damsm"])
         heard = reader.text.read(captions, self.config.words)
