@@ -307,7 +307,6 @@ class LostGANObjective(Objective):
                 f"there are {needed - 1} classes, too many for labels={self.config.labels}",
                 f"labels={needed}, mask_labels={needed}",
             )
-
         if self.config.colour_styles:
             many = source.batch(torch.arange(min(128, len(source))))
             layout = self.layout_with(many, torch.ones(len(many), dtype=torch.bool))

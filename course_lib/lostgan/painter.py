@@ -124,23 +124,27 @@ class LostGANPainter(Painter):
             CourseError: no layout, unknown classes, boxes that are none, too many objects, styles
                 of objects that there are not or of another length; all at once.
         """
-        read = read_layout(layout, self.classes)
-        labels = read.ids(self.classes) + 1
-        drawn = self.drawn(seed, labels)  # [1 + O, z_dim]
+        classes = self.classes
+        read = read_layout(layout, classes)
+        objects = read.ids(classes)  # [O]
+        drawn = self.drawn(seed, objects + 1)  # [1 + O, z_dim]
         own, z = drawn[1:], drawn[0] if z is None else z
         self._check(read, styles or {}, z)
         for number, style in (styles or {}).items():
-            new = self.drawn(style, labels)[number + 1] if isinstance(style, int) else style
+            new = self.drawn(style, objects + 1)[number + 1] if isinstance(style, int) else style
             own[number] = new
-        count = len(read)
-        boxes, objects = read.fractions()[None], read.ids(self.classes)[None]
+        return self._drawn(read, objects, own, z)
+
+    def _drawn(self, layout: Layout, objects: Tensor, styles: Tensor, z: Tensor) -> Drawn:
+        """One more place than there are objects lies nowhere: so no layout is empty."""
+        count = len(objects)
         there = torch.ones(1, count, dtype=torch.bool)
-        boxes, labels = padded(boxes, objects, there, count + 1)  # so that no layout is empty
+        boxes, labels = padded(layout.fractions()[None], objects[None], there, count + 1)
         if self.everywhere:
             boxes[0, count] = torch.tensor([0.0, 0.0, 1.0, 1.0])
-        painting = self.paint(boxes, labels, torch.cat([own, z[None]])[None], z[None])
+        painting = self.paint(boxes, labels, torch.cat([styles, z[None]])[None], z[None])
         steps = {"masks": painting.masks[0, :count], "refined": painting.refined[0, :count]}
-        return Drawn(painting.pictures[0], steps | {"styles": own, "z": z}, layout=read)
+        return Drawn(painting.pictures[0], steps | {"styles": styles, "z": z}, layout=layout)
 
     def repaint(
         self,

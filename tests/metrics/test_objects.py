@@ -23,7 +23,7 @@ BOOK = Storybook(size=64, things=(2, 4))
 
 @pytest.fixture(scope="module")
 def pages():
-    return BOOK.batch(torch.arange(180))
+    return BOOK.batch(torch.arange(60))
 
 
 # --- saving ---
@@ -115,9 +115,7 @@ def test_scene_fid_compares_objects_cut_out(pages, monkeypatch):
 
     def fid(painted, real, features):
         seen.extend((painted, real, features))
-        return Score(
-            1.0, (0.5, 1.5), len(painted), 9.0, 0.1, "course-FID (64); less is better"
-        )
+        return Score(1.0, (0.5, 1.5), len(painted), 9.0, 0.1, "course-FID (64); less is better")
 
     monkeypatch.setattr(objects, "fid", fid)
     found = scene_fid(-pages.images, pages)
@@ -126,7 +124,8 @@ def test_scene_fid_compares_objects_cut_out(pages, monkeypatch):
 
 
 @pytest.mark.slow
-def test_scene_fid_of_real_objects_is_near_its_ceiling_and_of_grey_ones_is_not(pages):
+def test_scene_fid_of_real_objects_is_near_its_ceiling_and_of_grey_ones_is_not():
+    pages = BOOK.batch(torch.arange(180))
     real = scene_fid(pages.images, pages)
     grey = scene_fid(torch.zeros_like(pages.images), pages)
     assert real.value < 2 * real.ceiling + 0.5 and grey.value > 10 * real.value
@@ -134,7 +133,7 @@ def test_scene_fid_of_real_objects_is_near_its_ceiling_and_of_grey_ones_is_not(p
 
 
 def test_classes_are_learnt_from_real_objects_and_not_from_grey_ones(pages):
-    some, unseen = BOOK.batch(torch.arange(120)), BOOK.batch(torch.arange(120, 180))
+    some, unseen = BOOK.batch(torch.arange(100)), BOOK.batch(torch.arange(100, 140))
     real = classification_accuracy(some.images, some, unseen, steps=40)
     assert real.value == real.ceiling > real.floor + 0.15
 
