@@ -254,7 +254,7 @@ class OPGANObjective(Objective):
         heard = self.hear([several[0] for several in captions_of(self.shown) for _ in range(4)])
         objects = objects_of(self.shown.to(device), self.config)
         many = Objects(*(part.repeat_interleave(4, 0) for part in objects))
-        lengths = self.config.noise, self.config.local_noise
+        lengths = self.config.noise, self.config.local_noise, self.config.code
         drawn = noise(0, 4, sum(lengths)).to(device).repeat(len(objects.labels), 1)
         last: Tensor = players["G"](heard, many, *drawn.split(lengths, dim=1)).pictures[-1]
         return last  # [8 * 4, 3, H, W]

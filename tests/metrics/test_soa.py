@@ -312,7 +312,8 @@ def test_boxes_of_one_thing_are_merged_by_how_sure_they_are():
 
 def test_yolo_is_a_detector_of_cocos_labels(tmp_path):
     cfg = tmp_path / "coco.cfg"
-    cfg.write_text(CFG.replace("filters=14", "filters=170").replace("classes=2", "classes=80"))
+    large = CFG.replace("stride=2", "stride=32", 1).replace("classes=2", "classes=80")
+    cfg.write_text(large.replace("filters=14", "filters=170"), "utf-8")
     count = 3 * 4 * 9 + 16 + 16 + 16 + 170 * 5
     numbers = np.zeros(5 + count, dtype=np.float32)
     numbers[5 + 12 : 5 + 16] = numbers[5 + 16 + 108 + 12 : 5 + 16 + 108 + 16] = 1  # variances
