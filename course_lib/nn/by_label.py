@@ -223,7 +223,7 @@ def _neighbourhoods(maps: LabelMaps, kernel: int) -> Neighbourhoods | None:
     if len(inner) > FEW * codes.numel():
         return None
     return Neighbourhoods(
-        _one_hot(labels, maps, outside),
+        _one_hot(labels, maps),
         Distinct.of(inner.flatten(), len(labels) + 1),
         Distinct.of(second, len(inner)),
     )
@@ -266,14 +266,13 @@ def _folded(parts: list[Tensor], base: int) -> tuple[Tensor, int]:
     return code, len(values)
 
 
-def _one_hot(labels: Tensor, maps: LabelMaps, outside: int) -> Tensor:
+def _one_hot(codes: Tensor, maps: LabelMaps) -> Tensor:
     """Windows of codes ``[U, k * k]`` as planes ``[U, k * k * P]``; beyond the map all are 0."""
-    coded = labels if maps.edges is None else labels.div(2, rounding_mode="floor")
-    planes = [coded[..., None] == maps.present]
-    planes[0][labels == outside] = False
+    labels = codes if maps.edges is None else codes.div(2, rounding_mode="floor")
+    planes = labels[..., None] == maps.present  # what lies beyond is no class, and no edge
     if maps.edges is not None:
-        planes.append(((labels % 2 == 1) & (labels != outside))[..., None])
-    return torch.cat(planes, dim=-1).float().flatten(1)
+        planes = torch.cat([planes, codes[..., None] % 2 == 1], dim=-1)
+    return planes.float().flatten(1)
 
 
 class _HandedOut(torch.autograd.Function):
