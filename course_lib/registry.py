@@ -70,11 +70,13 @@ WINGS = {
     "dcgan": Wing("dcgan", "DCGAN"),
     "stackgan": Wing("stackgan", "StackGAN"),
     "lrgan": Wing("lrgan", "LRGAN"),
+    "spade": Wing("spade", "SPADE"),
     "lostgan": Wing("lostgan", "LostGAN"),
     "opgan": Wing("opgan", "OPGAN"),
     "text": Wing("text", "Text"),  # reads, and does not paint
     "damsm": Wing("damsm", "DAMSM", inside="opgan"),  # reads and looks
 }
+MORE = ("lrgan-two",)  # painters that ship besides the one that has its wing's name
 
 
 def wing(kind: str) -> Wing:
@@ -175,12 +177,12 @@ def load(which: str | Path) -> Painter:
     """
     from course_lib.storage.checkpoint import read_checkpoint
 
-    path = Path(which)
-    if str(which) in WINGS:
+    path, shipped = Path(which), {*WINGS, *MORE}
+    if str(which) in shipped:
         path = Path(str(resources.files("course_lib") / "weights" / f"{which}.safetensors"))
     elif not path.exists():
         raise CourseError(
-            f"{str(which)!r} is neither a file nor a painter; {suggestion(str(which), WINGS)}",
+            f"{str(which)!r} is neither a file nor a painter; {suggestion(str(which), shipped)}",
             where="load",
         )
     if path.suffix in (".pth", ".pt"):
