@@ -19,9 +19,10 @@
 # - train a painter of layers, break it in four ways, and say which part keeps the layers apart;
 # - measure layers: with a strict judge, with outlines, by exchange, between a floor and a ceiling.
 #
-# **Time.** With profile `cpu` (the default) about 20 minutes on two CPU cores, half of it training; with
+# **Time.** With profile `cpu` (the default) about 10 minutes on two CPU cores, most of it training; with
 # `smoke` less than a minute, to see that all runs. Profiles `gpu` and `paper` train the paper's size on
-# CIFAR-10. You need chapter 01, or its ideas: generator, discriminator, round, judge.
+# CIFAR-10, and everything else as `cpu` does. You need chapter 01, or its ideas: generator,
+# discriminator, round, judge.
 
 # %% [markdown]
 # Run the next cell first. On Colab it fetches the course; elsewhere it only checks that this notebook
@@ -86,7 +87,8 @@ from course_lib.painter import Picture, grid
 
 def side_by_side(*pictures, columns=0, side=80):
     """Pictures of any size, grey or coloured, with hard pixel edges."""
-    large = [F.interpolate(p.expand(3, -1, -1)[None], size=(side, side)) for p in pictures]
+    wide = [p.expand(3, -1, -1)[None] for p in pictures]  # grey ones get three channels
+    large = [F.interpolate(p, size=(side, side), mode="nearest") for p in wide]
     return Picture(grid(torch.cat(large), columns or len(pictures)))
 
 
@@ -530,6 +532,37 @@ with torch.no_grad():
 #
 # </details>
 #
+# ### Two digits, three layers
+#
+# A second painter ships that has learnt MNIST-TWO: a background and two foregrounds, from one and the same
+# foreground network. Nobody told it that there are two digits, only that there are three layers. Canvas after
+# canvas, and then both masks as they lie:
+
+# %% alt="Five pictures: an empty canvas, with one digit, with two; and the two masks, apart from each other"
+two = course_lib.load("lrgan-two")
+pair = two.generate(seed=7).steps
+side_by_side(*pair["canvases"], *(pair["covers"] * 2 - 1), side=96)
+
+# %% [markdown]
+# Twelve unselected ones. First row: with the first foreground only; second: with both. Which of the two
+# layers would you say is the better painter?
+
+# %% alt="Two rows of twelve canvases: with the first digit only, and with both digits"
+pairs = two.paint(noise(1, 12, two.sizes.layers, two.sizes.z_dim))
+side_by_side(*pairs.layers[0].canvas, *pairs.layers[1].canvas, columns=12, side=44)
+
+# %% [markdown]
+# **Your turn.** `layers_panel(two)`: set *step* to 2 and drag the second digit over the first. Which one lies
+# on top? Can you make it the other way round?
+#
+# <details><summary>Answer</summary>
+#
+# The second, and no: the order of the layers is fixed. But since one network paints both, you can give
+# the first layer the second one's pose, and the other way round: `two.generate(seed=7, pose={1: ..., 2:
+# ...})`.
+#
+# </details>
+#
 # ### Is it the published network?
 #
 # Count the weights: for MNIST-TWO, with 64 x 64 pixels and three layers, the published generator has
@@ -616,14 +649,16 @@ your_turn(
 #
 # ## 8 Training
 #
-# Profile `cpu` differs from the paper in what makes layers separate on little time: foregrounds are drawn
-# at 16 x 16, about the size of a digit; a background is one even grey, and an ink too, so neither *can*
-# draw a digit; masks have a size to keep; poses are bounded; D has R1 instead of batch norm (chapter 01).
-# In one sentence that is the answer to this chapter's question, but let us not take it on trust. Profiles
-# `gpu` and `paper` train the paper's network on CIFAR-10.
+# The course's recipe for a CPU differs from the paper in what makes layers separate on little time:
+# foregrounds are drawn at half the canvas' side, about the size of a digit; a background is one even grey,
+# and an ink too, so neither *can* draw a digit; masks have a size to keep; poses are bounded; D has R1
+# instead of batch norm (chapter 01). In one sentence that is the answer to this chapter's question, but let
+# us not take it on trust.
 #
-# The painter of section 1 had more rounds. You may stop the cell and run it again, it goes on where it
-# stood. (On processors that are quick at it, the cell calculates with 16 bits.)
+# We shall train ten painters in this chapter and compare them, so all of them are small: canvases of 16 x 16,
+# and 2,000 rounds for this one, a minute or two. The painter of section 1 is the same recipe at 32 x 32, with
+# many more rounds: `course train lrgan --profile cpu`. Profiles `gpu` and `paper` train the paper's network
+# on CIFAR-10 here.
 
 # %% alt="The last sample grid: rows of painted canvases, and below each row the bare backgrounds of the same"
 from course_lib.paths import runs_dir
@@ -637,10 +672,9 @@ need(
     rounds="What you will be able to do",
 )
 profile = pick_profile(profile)
-quick = torch.backends.cpu.get_cpu_capability() == "AVX512" and not torch.cuda.is_available()
-plan = {"rounds": 3500, "precision": "bf16" if quick else "fp32"} if profile == "cpu" else {}
-plan |= {"rounds": rounds} if rounds else {}
-config = course_lib.configure("lrgan", profile, {"seed": seed, **plan})
+small = {"size": 16, "patch": 8, "rounds": 2000, "ema": 0.99, "sample_every": 100}
+plan = {"seed": seed} | (small if profile == "cpu" else {}) | ({"rounds": rounds} if rounds else {})
+config = course_lib.configure("lrgan", profile, plan)
 scenes = wing("lrgan").source(config)
 folder = runs_dir() / f"03-{profile}-{seed}"
 history = train(LRGANObjective(config), scenes, folder)
@@ -703,22 +737,22 @@ def real_canvases(like, count):
     return Layered.real(compose(unseen[which], like.size, look, dice))
 
 
-def examine(generator, like, count):
+def examine(generator, like, count, sure=0.9):
     """The scores of unselected pictures."""
     z = noise(1, count, like.layers, like.z_dim)
     painted = Layered.of(LRGANPainter(generator).paint(z))
-    return layer_scores(painted, real_canvases(like, count), judge)
+    return layer_scores(painted, real_canvases(like, count), judge, sure=sure)
 
 
 # %% [markdown]
 # Each score stands between a **floor**, the very failure we fear (everything in the background, masks
 # over everything), and a **ceiling**, real canvases with their true layers. The judge is not perfect, so
-# no painter can reach 100 %. First the painter that ships, trained much longer, then yours.
+# no painter can reach 100 %. First the painter that ships, larger and trained much longer, then yours.
 
 # %%
 digits_at_hand = config.data in SCENES  # profiles gpu and paper train on photographs
 trained = course_lib.load(folder) if digits_at_hand else painter
-count = 50 if profile == "smoke" else 1000
+count = 50 if profile == "smoke" else 500
 verdicts = {
     "ships": examine(painter.generator, painter.config, count),
     "yours": examine(trained.generator, trained.config, count),
@@ -750,10 +784,10 @@ side_by_side(*refused, *(their_masks * 2 - 1), columns=16, side=34)
 # %%
 if profile == "cpu" and not rounds:
     yours = {name: score.value for name, score in verdicts["yours"].items()}
-    assert yours["bare"] >= 0.95, "there is something on the backgrounds"
-    assert yours["area"] >= 0.95, "masks cover nothing, or everything"
-    assert yours["mask IoU"] >= 0.85, "masks do not lie where the ink is"
-    assert yours["readable"] >= 0.1, "hardly a digit can be read"
+    assert yours["bare"] >= 0.9, "there is something on the backgrounds"
+    assert yours["area"] >= 0.9, "masks cover nothing, or everything"
+    assert yours["mask IoU"] >= 0.65, "masks do not lie where the ink is"
+    assert yours["swapped"] >= 0.5, "what is read on one background is not read on another"
 
 # %% [markdown]
 # ## 10 Why does the background not learn everything?
@@ -763,30 +797,33 @@ if profile == "cpu" and not rounds:
 # difference. Nor a mask that covers everything, and a foreground that paints the whole scene. Nothing in
 # the game rewards layers.
 #
-# **Think first.** What then could keep the layers apart? Write down your guesses, then take away, one at a
-# time, what profile `cpu` has and a plain GAN has not:
+# **Think first.** What then could keep the layers apart? Write down your guesses, then take away what our
+# recipe has and a plain GAN has not:
 #
 # - **a strong background**: the paper's, a network that can paint anything, instead of an even grey;
-# - **masks of any size**: no area hinge.
+# - **masks of any size**: no area hinge;
+# - **no limits**: both at once, and inks that can paint anything, too.
 #
-# All runs of sections 10 to 12 are small: canvases of 16 x 16, a quarter of the pixels, and 1,000 rounds.
-# They have the same data and, where nothing else is said, the same seed.
+# Everything else stays as it was in section 8, data and seed; but from here on every painter gets half as
+# many rounds, also the one without any change, and since they are young, *readable* asks the judge to be
+# more than 50 % sure, not 90 %.
 
 
 # %%
+import dataclasses
+
 from course_lib.widgets import need
 
 need(examine="9 Are these layers? Measuring")
 bench = "smoke" if profile == "smoke" else "cpu"
-short = {"rounds": 10} if profile == "smoke" else {"rounds": 1000, "size": 16, "patch": 8}
-short |= {"ema": 0.99, "lr_decay": 0.5}
-base = course_lib.configure("lrgan", bench, {"seed": seed, **short})
-small_scenes = wing("lrgan").source(base)
+full = config if digits_at_hand else course_lib.configure("lrgan", bench, {"seed": seed, **small})
+base = dataclasses.replace(full, rounds=max(1, full.rounds // 2))
+small_scenes = scenes if digits_at_hand else wing("lrgan").source(base)
 
 
-def short_run(name, changes=None, kind=Generator, seed=seed):
-    """A short training with some changes; returns the averaged generator and its configuration."""
-    settings = course_lib.configure("lrgan", bench, {"seed": seed, **short, **(changes or {})})
+def one_more(name, changes=None, kind=Generator, seed=seed):
+    """The same training with some changes; returns the averaged generator and its configuration."""
+    settings = dataclasses.replace(base, seed=seed, **(changes or {}))
     objective = LRGANObjective(settings)
     objective.generator.__class__ = kind  # the same weights, another way to use them
     place = runs_dir() / f"03-{bench}-{seed}-{name}"
@@ -796,22 +833,23 @@ def short_run(name, changes=None, kind=Generator, seed=seed):
     return generator.eval(), settings
 
 
-few = 50 if profile == "smoke" else 200
-runs, results = {}, {}
-for name, changes in {
-    "as it is": {},
-    "strong background": {"background_side": 0},
-    "masks of any size": {"area": (0.0, 1.0)},
-}.items():
-    runs[name] = short_run(name.replace(" ", "-"), changes)
-    results[name] = examine(*runs[name], few)
+few = 50 if profile == "smoke" else 250
+runs = {
+    "as it is": one_more("as-it-is"),
+    "strong background": one_more("strong-background", {"background_side": 0}),
+    "masks of any size": one_more("masks-of-any-size", {"area": (0.0, 1.0)}),
+    "no limits": one_more(
+        "no-limits", {"background_side": 0, "appearance_side": 0, "area": (0.0, 1.0)}
+    ),
+}
+results = {name: examine(*run, few, sure=0.5) for name, run in runs.items()}
 
 # %% [markdown]
 # Three rows each, as in section 1: pictures, backgrounds, masks. Before you read the numbers, say for each of
-# the three who paints the digit.
+# the four who paints the digit.
 
 
-# %% alt="Nine rows of twelve: pictures, backgrounds and masks of the run as it is and of two broken runs"
+# %% alt="Twelve rows of twelve: pictures, backgrounds and masks of the run as it is and of three with less"
 def sheet_of(names):
     """Three rows for each of these runs."""
     rows = []
@@ -822,7 +860,7 @@ def sheet_of(names):
     return side_by_side(*(one for row in rows for one in row), columns=12, side=44)
 
 
-sheet_of(["as it is", "strong background", "masks of any size"])
+sheet_of(["as it is", "strong background", "masks of any size", "no limits"])
 
 
 # %%
@@ -833,18 +871,24 @@ def table(names):
         print(f"{name:20}" + "".join(f"{results[name][q].value:10.2f}" for q in asked))
 
 
-table(["as it is", "strong background", "masks of any size"])
+table(["as it is", "strong background", "masks of any size", "no limits"])
 
 # %% [markdown]
-# <details><summary>What happened?</summary>
+# <details><summary>What to look for</summary>
 #
-# **A strong background** can do the digit's work. Look for strokes and blots in its row of backgrounds,
-# and for what the masks then still have to do; the score that tells is *bare*. D rewards a dark stroke
-# alike, whoever has painted it, so the layer that happens to learn it first gets the job, and nothing
-# takes it away again. A background that *cannot* paint a stroke settles the question before it arises.
+# **A strong background** can do the digit's work, and whether it does is a matter of luck: D rewards a
+# stroke alike, whoever has painted it, so the layer that happens to learn it first gets the job, and
+# nothing takes it away again. If the foreground was first, you see bare backgrounds with a texture that
+# nobody asked for. The other case need not be all or nothing. An earlier version of our recipe had
+# backgrounds of four colours. After 2,000 rounds its black digits were clean foregrounds, and every
+# *white* digit was a glow in the background. The scores that tell are *bare* and *swapped*. A background
+# that *cannot* paint a stroke settles the question before it arises.
 #
-# **Masks of any size** fail in another way: nothing asks a mask to make up its mind. It may cover its
-# whole square faintly, or shrink to nothing. The scores that tell are *area* and *mask IoU*.
+# **Masks of any size**: nothing asks a mask to make up its mind. It may cover its whole square faintly,
+# or shrink to nothing. The scores that tell are *area* and *mask IoU*.
+#
+# **No limits** is close to the paper's recipe. Where one limit is gone, the others may still hold; here
+# none is left, and only the squares, which are smaller than the canvas, speak for layers.
 #
 # So this is why the background does not learn everything: **because it cannot, and because the others must do
 # something.** Nothing in the game itself would keep it from it.
@@ -877,10 +921,10 @@ class NoMask(Generator):
         return background, [f._replace(mask=torch.ones_like(f.mask)) for f in foregrounds]
 
 
-runs["no transform"] = short_run("no-transform", kind=NoTransform)
-runs["no mask"] = short_run("no-mask", {"area": (0.0, 1.0)}, kind=NoMask)
+runs["no transform"] = one_more("no-transform", kind=NoTransform)
+runs["no mask"] = one_more("no-mask", {"area": (0.0, 1.0)}, kind=NoMask)
 for name in ("no transform", "no mask"):
-    results[name] = examine(*runs[name], few)
+    results[name] = examine(*runs[name], few, sure=0.5)
 
 # %% [markdown]
 # Three rows without a transform, three rows without a mask:
@@ -907,7 +951,7 @@ table(["as it is", "no transform", "no mask"])
 #
 # ## 12 Three seeds, all of them shown
 #
-# A recipe that works once may have been lucky. Here is the same short run with two more seeds, and nobody has
+# A recipe that works once may have been lucky. Here is the same training with two more seeds, and nobody has
 # chosen them. Few papers show this picture.
 
 # %% alt="Nine rows of twelve: pictures, backgrounds and masks of three runs that differ in their seed alone"
@@ -917,8 +961,8 @@ need(NoMask="11 Without a place, without an outline")
 seeds = [seed, seed + 1, seed + 2]
 runs[f"seed {seed}"], results[f"seed {seed}"] = runs["as it is"], results["as it is"]
 for other in seeds[1:]:
-    runs[f"seed {other}"] = short_run("as-it-is", seed=other)
-    results[f"seed {other}"] = examine(*runs[f"seed {other}"], few)
+    runs[f"seed {other}"] = one_more("as-it-is", seed=other)
+    results[f"seed {other}"] = examine(*runs[f"seed {other}"], few, sure=0.5)
 sheet_of([f"seed {s}" for s in seeds])
 
 # %%
@@ -932,8 +976,8 @@ table([f"seed {s}" for s in seeds])
 #
 # ## 13 Do layers help? A rival without any
 #
-# DCGAN of chapter 01 gets the same small canvases and as many rounds. It has no layers to be measured, so
-# the paper proposes two scores that need pictures alone:
+# DCGAN of chapter 01 gets the same small canvases and as many rounds as the painters of section 10. It
+# has no layers to be measured, so the paper proposes two scores that need pictures alone:
 #
 # - **adversarial accuracy**: teach a classifier with *painted* pictures, and let it read real ones. Only who
 #   paints right *and* varied pictures is a good teacher.
@@ -1029,10 +1073,10 @@ your_turn(stands_at, 0.5747, hint="how much of the way from the floor to the cei
 #   without assumptions. Whoever paints other things must ask anew what a background cannot do.
 # - Control by layers is exact: exchange one, and the others stay, to the bit.
 #
-# **Where next.** Two digits, each a layer of its own: `course train lrgan --profile cpu --layers 3` (and look
-# whether each layer takes one). Coloured skies instead of grey: `--data digits-one-clouds --channels 3`, with
-# `--background_side 4`, since a sky is not even. Photographs, in the paper's size:
-# `course train lrgan --profile gpu`. Your own pictures: `--data path/to/folder`.
+# **Where next.** Train the painter of two digits yourself: `course train lrgan --profile cpu --layers 3`.
+# Coloured skies instead of grey: `--data digits-one-clouds --channels 3`, with `--background_side 4`,
+# since a sky is not even. Photographs, in the paper's size: `course train lrgan --profile gpu`. Your own
+# pictures: `--data path/to/folder`.
 #
 # What this painter cannot do is *listen*. It decides for itself what stands where. In chapter 04 you will
 # hold the brush: a map that says, for every pixel, what shall be there.
