@@ -202,6 +202,7 @@ def test_a_segmenter_trained_on_storybook_reads_its_pictures(tmp_path):
     book = Storybook(size=32)
     segmenter = learn(book, book.classes, steps=240, pages=400)
     pages = range(90_000, 90_040)
+    (tmp_path / "photos").mkdir()
     for number in pages:
         book[number].picture.save(tmp_path / "photos" / f"{number}.png")
     account = photos_to_maps(tmp_path / "photos", tmp_path / "out", segmenter)
