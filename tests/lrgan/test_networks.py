@@ -100,6 +100,18 @@ def test_a_colour_field_is_bicubic_interpolation():
     torch.testing.assert_close(field(code), plain, atol=1e-5, rtol=1e-5)
 
 
+def test_inks_begin_apart():
+    torch.manual_seed(0)
+    colours = ColourField(SMALL, 1, 8).to_colours(torch.randn(200, 6))
+    assert colours.std() > 0.2 and 0.2 < (colours > 0).float().mean() < 0.8
+
+
+def test_a_discriminator_without_batch_norm_does_not_let_its_maps_fade():
+    torch.manual_seed(0)
+    hidden = Discriminator(16, 64, 3, batch_norm=False).hidden(torch.randn(8, 3, 64, 64))
+    assert 0.5 < hidden.square().mean().sqrt() < 2
+
+
 def test_clamped_poses_stay_within_the_published_limits_and_begin_large():
     pose = ClampedPose(replace(SMALL, scale=(1.2, 2.4), rotation=0.3))
     start = torch.tensor([[1.2, 0, 0], [0, 1.2, 0]])
