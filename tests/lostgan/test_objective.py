@@ -349,3 +349,10 @@ def test_g_is_given_the_colours_of_the_real_objects():
     assert torch.equal(z[..., :3], expected) and expected[0, 0].any()
     with pytest.raises(CourseError, match="a colour alone takes 3"):
         LostGANConfig(**SMALL | {"z_dim": 3, "colour_styles": True})
+
+
+def test_only_the_scenes_asked_for_have_stuff():
+    _, kinds, present = game.objects_of(scenes(), torch.tensor([True, False, False]))
+    assert kinds[0].tolist() == [0, 1, 2, 3]
+    assert present[:, :2].tolist() == [[True, True], [False, False], [False, False]]
+    assert torch.equal(present[:, 2:], scenes().present)
