@@ -139,6 +139,14 @@ def test_bad_configurations_say_what_is_wrong(values, words):
     assert all(word in str(caught.value) for word in words)
 
 
+@pytest.mark.parametrize("layers", [3, "3"])  # from a notebook, from a command line
+def test_with_three_layers_the_small_profile_turns_to_two_digits(layers):
+    two = course_lib.configure("lrgan", "cpu", {"layers": layers})
+    one = course_lib.configure("lrgan", "cpu")
+    assert (one.data, one.layers, two.data, two.layers) == ("digits-one", 2, "digits-two", 3)
+    assert two.scale[0] > one.scale[0] and two.area[1] < one.area[1]
+
+
 def test_a_run_writes_a_painter_that_loads(tmp_path):
     config = course_lib.configure("lrgan", "smoke", {"rounds": 2, "device": "cpu"})
     source = DigitScenes(Digits(32), size=16, count=64)
