@@ -65,7 +65,7 @@ def test_boxes_are_dragged_drawn_snapped_renamed_reordered_deleted(editor, tmp_p
     assert moved[2] == pytest.approx(0.5, abs=1e-6)
 
     drag(editor, (moved[2], moved[3]), (0.7, 0.7))  # by its corner
-    editor.get_by_role("button", name="house").click()
+    editor.get_by_role("button", name="house", exact=True).click()
     drag(editor, (0.8, 0.1), (0.95, 0.3))  # a new one
     drag(editor, (0.05, 0.05), (0.2, 0.2))  # one too many
     editor.get_by_text("no more than 2 boxes").wait_for()
