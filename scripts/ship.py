@@ -30,5 +30,5 @@ def ship(run: Path, name: str | None = None, folder: Path = WEIGHTS) -> Path:
 
 
 if __name__ == "__main__":
-    written = ship(Path(sys.argv[1]), *sys.argv[2:3])
+    written = ship(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else None)
     print(f"{written}: {written.stat().st_size / 2**20:.1f} MB")
