@@ -18,7 +18,7 @@ def scores(count, stage):
 def check(found):
     assert found["thing"].value >= 0.6 and found["thing"].value >= 3 * found["thing"].floor
     assert found["colour"].value >= 0.9
-    assert found["ground"].value >= 0.7  # 0.9 is aimed at, see the model card
+    assert found["ground"].value >= 0.9
 
 
 @pytest.mark.slow
@@ -26,9 +26,17 @@ def test_a_thousand_unseen_captions_are_heard_by_stage_one():
     check(scores(1000, "stage_1"))
 
 
+@pytest.mark.slow
+def test_stage_two_keeps_most_of_it():
+    found = scores(300, "stage_2")
+    assert found["thing"].value >= 0.7  # 0.8 is aimed at, see the model card
+    assert found["colour"].value >= 0.85 and found["ground"].value >= 0.75
+
+
 def test_sixty_unseen_captions_are_heard():
     found = scores(60, "stage_1")
-    assert found["thing"].value > 0.7 and found["colour"].value > 0.85
+    assert found["thing"].value > 0.8 and found["colour"].value > 0.9
+    assert found["ground"].value > 0.8
 
 
 @pytest.mark.parametrize(
