@@ -61,9 +61,9 @@ def test_a_word_is_not_exchanged_for_one_that_never_stands_there():
     assert swapped("a cloudy sky", seen, 0.5) == "a cloudy sky"
 
 
-def test_alternatives_are_as_likely_as_they_are_frequent():
+def test_alternatives_are_as_likely_as_they_are_frequent_in_that_place():
     told = ["a cat", "a dog by day", "a dog at night", "a dog in spring", "a pig in spring"]
-    seen = Vocabulary.of([*told, "a cat in spring"])
+    seen = Vocabulary.of([*told, "a cat in spring", "the pig", "the pig by day"])
     assert seen.alternatives("a", "cat") == {"dog": 3, "pig": 1}
     made = [swapped("a cat", seen, (k + 0.5) / 40) for k in range(40)]
     assert (made.count("a dog"), made.count("a pig")) == (30, 10)
