@@ -42,6 +42,7 @@ def editor(notebook):
 
 
 def drag(page, *places: tuple[float, float]) -> None:
+    page.locator(".stage").scroll_into_view_if_needed()  # a click elsewhere may have moved it
     box = page.locator(".stage").bounding_box()
     for number, (x, y) in enumerate(places):
         page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=6)

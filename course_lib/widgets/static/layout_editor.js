@@ -84,6 +84,7 @@ function render({ model, el }) {
 
     /** Changes the boxes so that it can be undone, and selects the one at `place` then. */
     function change(place, action) {
+        tell("");
         past.keep(boxes);
         boxes = structuredClone(boxes);
         action(boxes);

@@ -133,13 +133,15 @@ function download(name, bytes) {
 
 /** The line that says what happens, also to a screen reader; Python's `message` appears there. */
 function statusLine(model) {
-    const line = make("div", { className: "status", role: "status" });
-    const tell = (text) => (line.textContent = text);
+    const said = make("span");
+    const time = make("span", { className: "time" }); // beside: it must not wipe out a message
+    const line = make("div", { className: "status", role: "status" }, said, " ", time);
+    const tell = (text) => (said.textContent = text);
     model.on("change:message", () => tell(model.get("message")));
     model.on("change:painted", () => {
         requestAnimationFrame(() => {
-            const time = Math.round(performance.now() - model.get("painted"));
-            tell(`from hand to pixels: ${time} ms`);
+            const passed = Math.round(performance.now() - model.get("painted"));
+            time.textContent = `from hand to pixels: ${passed} ms`;
         });
     });
     tell(model.get("message"));
