@@ -76,7 +76,7 @@ WINGS = {
     "text": Wing("text", "Text"),  # reads, and does not paint
     "damsm": Wing("damsm", "DAMSM", inside="opgan"),  # reads and looks
 }
-MORE = ("lrgan-two",)  # painters that ship besides the one that has its wing's name
+MORE = ("lrgan-two", "stackgan-two")  # ship besides those that have their wing's name
 
 
 def wing(kind: str) -> Wing:

@@ -94,7 +94,7 @@ def test_a_faint_layer_is_lost_on_another_background():
 
 def test_what_is_no_digit_cannot_stay_one_and_is_not_counted():
     painted = squares()
-    painted.covers[:40] = 1  # no digit, here or there
+    painted.appearances[:40] = 1  # brighter than any digit
     score = value("swapped", painted)
     assert score.value == 1 and score.n == 60
     nothing = layer_scores(squares().failed(), squares(), Brightness())["swapped"]

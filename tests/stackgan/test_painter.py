@@ -19,12 +19,12 @@ def painter():
     return course_lib.load("stackgan")
 
 
-def test_a_sentence_becomes_a_picture_and_its_sketch(painter):
-    picture = painter.generate(HOUSE, seed=7)
-    assert picture.steps["stage_1"].shape == (3, 64, 64)
-    assert picture.image.abs().max() <= 1 and torch.equal(
-        picture.image, [*picture.steps.values()][-1]
-    )
+@pytest.mark.parametrize(("name", "sides"), [("stackgan", [64]), ("stackgan-two", [64, 128])])
+def test_a_sentence_becomes_a_sketch_and_with_stage_two_a_picture(name, sides):
+    picture = course_lib.load(name).generate(HOUSE, seed=7)
+    assert [step.shape[-1] for step in picture.steps.values()] == sides
+    assert picture.image.abs().max() <= 1
+    assert torch.equal(picture.image, [*picture.steps.values()][-1])
     assert picture.notes == ()
 
 
