@@ -40,6 +40,6 @@ def caption_panel(painter: Painter, caption: str = "a large red house on the san
     controls = {
         "caption": ipw.Text(value=caption, continuous_update=False),
         "seed": ipw.IntSlider(value=7, min=0, max=999),
-        "augment": ipw.FloatSlider(value=1, min=0, max=8, step=0.5, description="noise of caption"),
+        "augment": ipw.FloatSlider(value=1, min=0, max=64, step=1, description="noise of caption"),
     }
     return Panel(f"{painter.kind}, from a sentence", draw, controls, postcard)
