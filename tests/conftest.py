@@ -16,6 +16,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Notebooks under test write to a temporary folder, too, and never go on with a real run."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # begun by a script in the background
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # nohup
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     runs = tempfile.TemporaryDirectory()
     config.add_cleanup(runs.cleanup)
     os.environ["COURSE_RUNS"] = runs.name
