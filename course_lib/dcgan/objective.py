@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from course_lib.dcgan.augment import AUGMENTATIONS, Augmentation, diff_augment
 from course_lib.dcgan.networks import Discriminator, Generator, NormD
 from course_lib.errors import Problems
-from course_lib.objective import Objective, Player, Step, TrainConfig, check_adam, draw
+from course_lib.objective import Objective, Player, Step, TrainConfig, check_adam, check_each, draw
 from course_lib.painter import noise
 from course_lib.scene import SceneBatch
 
@@ -51,10 +51,7 @@ class DCGANConfig(TrainConfig):
         power = self.size >= 8 and self.size & (self.size - 1) == 0
         problems.check(power, f"size is {self.size}, it must be a power of two from 8")
         problems.check(self.loss in LOSSES, f"loss is {self.loss!r}: one of {', '.join(LOSSES)}")
-        for name in ("z_dim", "width_g", "width_d", "r1_every"):
-            value = getattr(self, name)
-            whole = isinstance(value, int) and value >= 1
-            problems.check(whole, f"{name} is {value}, it must be a whole number of at least 1")
+        check_each(problems, self, "z_dim", "width_g", "width_d", "r1_every")
         norms = get_args(NormD)
         problems.check(
             self.norm_d in norms, f"norm_d is {self.norm_d!r}: one of {', '.join(norms)}"

@@ -21,7 +21,7 @@ from course_lib.lostgan.networks import NOWHERE, WIDTHS, Generator, Sizes
 from course_lib.nn.perceptual import PerceptualNet, perceptual_distance
 from course_lib.nn.regions import region_features
 from course_lib.nn.vgg import VGG19, vgg19_file, vgg_distance
-from course_lib.objective import Objective, Player, Step, TrainConfig, check_adam, draw
+from course_lib.objective import Objective, Player, Step, TrainConfig, check_adam, check_each, draw
 from course_lib.painter import noise
 from course_lib.scene import ClassTable, SceneBatch, Source
 
@@ -95,11 +95,19 @@ class LostGANConfig(TrainConfig):
         sides = ", ".join(map(str, WIDTHS))
         problems.check(self.size in WIDTHS, f"size is {self.size}: one of {sides}")
         problems.check(self.plan_d in (0, *PLANS), f"plan_d is {self.plan_d}: 0, {sides}")
-        for name in ("labels", "max_objects", "z_dim", "label_dim", "width_g", "width_d",
-                     "mask_width", "mask_labels", "mask_hidden"):  # fmt: skip
-            value = getattr(self, name)
-            whole = isinstance(value, int) and value >= 1
-            problems.check(whole, f"{name} is {value}, it must be a whole number of at least 1")
+        check_each(
+            problems,
+            self,
+            "labels",
+            "max_objects",
+            "z_dim",
+            "label_dim",
+            "width_g",
+            "width_d",
+            "mask_width",
+            "mask_labels",
+            "mask_hidden",
+        )
         problems.check(
             self.version == 1 or self.mask_labels >= self.labels,
             f"mask_labels is {self.mask_labels}, fewer than the {self.labels} labels",

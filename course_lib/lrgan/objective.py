@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from course_lib.errors import Problems
 from course_lib.lrgan.networks import Discriminator, Generator, Painting, PoseKind, Sizes
-from course_lib.objective import Objective, Player, Step, TrainConfig, check_adam, draw
+from course_lib.objective import Objective, Player, Step, TrainConfig, check_adam, check_each, draw
 from course_lib.painter import noise
 from course_lib.scene import SceneBatch
 
@@ -75,10 +75,9 @@ class LRGANConfig(TrainConfig):
         for name, value in (("size", self.size), ("patch", self.patch or 8)):
             power = isinstance(value, int) and value >= 8 and value & (value - 1) == 0
             problems.check(power, f"{name} is {value}, it must be a power of two from 8")
-        for name in ("layers", "z_dim", "width_g", "least_width", "width_d", "r1_every"):
-            value = getattr(self, name)
-            whole = isinstance(value, int) and value >= 1
-            problems.check(whole, f"{name} is {value}, it must be a whole number of at least 1")
+        check_each(
+            problems, self, "layers", "z_dim", "width_g", "least_width", "width_d", "r1_every"
+        )
         problems.check(self.channels in (1, 3), f"channels is {self.channels}: 1 or 3")
         self._check_layers(problems)
         problems.check(

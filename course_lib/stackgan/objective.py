@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_lib.errors import CourseError, Problems
-from course_lib.objective import Objective, Player, Step, TrainConfig, check_adam, draw
+from course_lib.objective import Objective, Player, Step, TrainConfig, check_adam, check_each, draw
 from course_lib.painter import noise
 from course_lib.scene import SceneBatch, Source
 from course_lib.stackgan.networks import Discriminator, StageOne, StageTwo
@@ -113,10 +113,9 @@ class StackGANConfig(TrainConfig):
             self.stage == 1 or self.size > self.sketch // 2,
             f"size is {self.size}, Stage II cannot be smaller than its sketch of {self.sketch}",
         )
-        for name in ("z_dim", "embed_dim", "width_1", "width_2", "width_d", "r1_every"):
-            value = getattr(self, name)
-            whole = isinstance(value, int) and value >= 1
-            problems.check(whole, f"{name} is {value}, it must be a whole number of at least 1")
+        check_each(
+            problems, self, "z_dim", "embed_dim", "width_1", "width_2", "width_d", "r1_every"
+        )
         known = get_args(Wrong)
         problems.check(
             len(self.wrong) > 0 and set(self.wrong) <= set(known),

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_lib.errors import CourseError, Problems
-from course_lib.objective import Objective, Player, Step, TrainConfig, check_adam, draw
+from course_lib.objective import Objective, Player, Step, TrainConfig, check_adam, check_each, draw
 from course_lib.scene import SceneBatch, Source
 from course_lib.text.encoder import EMBEDDING, TextEncoder
 from course_lib.text.vocabulary import Vocabulary, swapped
@@ -50,10 +50,7 @@ class TextConfig(TrainConfig):
         problems.check(self.swapped >= 0, f"swapped is {self.swapped}, it must not be negative")
         problems.check(self.margin > 0, f"margin is {self.margin}, it must be above 0")
         problems.check(0 <= self.fullest <= 1, f"fullest is {self.fullest}, a share from 0 to 1")
-        for name in ("width_eye", "vocabulary_scenes"):
-            value = getattr(self, name)
-            whole = isinstance(value, int) and value >= 1
-            problems.check(whole, f"{name} is {value}, it must be a whole number of at least 1")
+        check_each(problems, self, "width_eye", "vocabulary_scenes")
         least = self.size >= 32 and self.size % 16 == 0
         problems.check(least, f"size is {self.size}, it must be a multiple of 16 from 32")
         check_adam(problems, "lr", self.lr, self.betas)
