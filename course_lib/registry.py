@@ -180,6 +180,12 @@ def load(which: str | Path) -> Painter:
     path, shipped = Path(which), {*WINGS, *MORE}
     if str(which) in shipped:
         path = Path(str(resources.files("course_lib") / "weights" / f"{which}.safetensors"))
+        if not path.is_file():
+            raise CourseError(
+                f"no trained painter of {which} ships with the course",
+                where="load",
+                fix=f"course train {which}, then load its folder; or load its authors' file",
+            )
     elif not path.exists():
         raise CourseError(
             f"{str(which)!r} is neither a file nor a painter; {suggestion(str(which), shipped)}",

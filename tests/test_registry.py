@@ -2,7 +2,7 @@
 
 import pytest
 
-from course_lib import configure
+from course_lib import configure, registry
 from course_lib.dcgan.objective import DCGANConfig
 from course_lib.errors import CourseError
 from course_lib.profile import PROFILES
@@ -70,3 +70,9 @@ def test_nothing_is_said_of_a_value_that_hangs_on_a_wrong_one():
 def test_an_unknown_painter_gets_a_suggestion():
     with pytest.raises(CourseError, match="did you mean 'dcgan'"):
         configure("dc-gan")
+
+
+def test_a_wing_without_shipped_weights_says_how_to_get_some(monkeypatch):
+    monkeypatch.setattr(registry, "MORE", (*registry.MORE, "unshipped"))
+    with pytest.raises(CourseError, match=r"no trained painter of unshipped.*\n.*course train"):
+        registry.load("unshipped")
