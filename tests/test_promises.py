@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,11 +20,16 @@ def missing(tests: str) -> list[str]:
     found = []
     for test in re.findall(r"`([^`]+)`", tests):
         name, _, function = test.partition("::")
-        path = ROOT / name
-        tree = ast.parse(path.read_text("utf-8")) if path.is_file() else ast.Module([], [])
-        if function not in {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)}:
+        if function not in tests_of(ROOT / name):
             found.append(test)
     return found
+
+
+@cache
+def tests_of(path: Path) -> set[str]:
+    """The functions that a file of tests defines; none if there is no such file."""
+    tree = ast.parse(path.read_text("utf-8")) if path.is_file() else ast.Module([], [])
+    return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[2:6].strip())
