@@ -20,13 +20,13 @@ def missing(tests: str) -> list[str]:
     found = []
     for test in re.findall(r"`([^`]+)`", tests):
         name, _, function = test.partition("::")
-        if function not in tests_of(ROOT / name):
+        if function not in defined_in(ROOT / name):
             found.append(test)
     return found
 
 
 @cache
-def tests_of(path: Path) -> set[str]:
+def defined_in(path: Path) -> set[str]:
     """The functions that a file of tests defines; none if there is no such file."""
     tree = ast.parse(path.read_text("utf-8")) if path.is_file() else ast.Module([], [])
     return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
