@@ -12,7 +12,7 @@ export PYTHONUTF8 := 1
 export PYTHONPATH := $(CURDIR)
 unexport PYTHONHOME
 
-.PHONY: help env course test test-slow lab notebooks badges
+.PHONY: help env course test test-slow lab notebooks docs badges
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -40,6 +40,9 @@ lab: $(ready) ## opens JupyterLab
 
 notebooks: $(ready) ## makes notebooks/*.ipynb from notebooks/source
 	$(python) -m scripts.notebooks build
+
+docs: $(ready) ## looks up again what the pages of docs/ point at
+	$(python) -m scripts.paper_map
 
 badges: $(ready) ## puts the public address everywhere: make badges REPO=owner/name
 	$(python) -m scripts.badges $(REPO)
