@@ -9,7 +9,7 @@ MNIST's. ``clouds`` instead of ``grey`` makes it harder: coloured digits on a sk
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import torch
 import torch.nn.functional as F
@@ -62,6 +62,30 @@ def tight(digits: Digits | Mnist) -> Tensor:
     return (cut + 1) / 2
 
 
+class Arrangement(NamedTuple):
+    """All that is random about canvases: little, however large they are.
+
+    Attributes:
+        boxes: ``[N, O, 4]``, as in :class:`Canvases`.
+        coarse: ``[N, C, s, s]`` in [0, 1], backgrounds before they are enlarged.
+        colours: ``[N, O, C, 1, 1]``, of the ink.
+    """
+
+    boxes: Tensor
+    coarse: Tensor
+    colours: Tensor
+
+    def of(self, indices: Tensor) -> Arrangement:
+        """That of some of the canvases."""
+        return Arrangement(*(part[indices] for part in self))
+
+
+def arrange(count: int, objects: int, look: Look, chance: torch.Generator) -> Arrangement:
+    """Draws places, backgrounds and colours of ``count`` canvases."""
+    boxes = _places(count, objects, chance)
+    return Arrangement(boxes, *_LOOKS[look](count, objects, chance))
+
+
 def compose(ink: Tensor, size: int, look: Look, chance: torch.Generator) -> Canvases:
     """Pastes ink on canvases, each picture its own.
 
@@ -70,13 +94,18 @@ def compose(ink: Tensor, size: int, look: Look, chance: torch.Generator) -> Canv
         size: side of a canvas in pixels.
         chance: where all random numbers are taken from.
     """
-    boxes = _places(len(ink), ink.shape[1], chance)  # [N, O, 4]
+    return painted(ink, arrange(len(ink), ink.shape[1], look, chance), size)
+
+
+def painted(ink: Tensor, arrangement: Arrangement, size: int) -> Canvases:
+    """Canvases of ``size`` pixels with ink ``[N, O, h, w]``, arranged so."""
+    boxes, coarse, colours = arrangement
     masks = _pasted(ink, boxes, size)
-    background, colours = _LOOKS[look](len(ink), ink.shape[1], size, chance)
-    canvas = background
+    background = F.interpolate(coarse, size=(size, size), mode="bicubic", align_corners=False)
+    background = canvas = background.clamp(0, 1)  # [N, C, H, W]
     for layer in range(ink.shape[1]):
         mask = masks[:, layer, None]  # [N, 1, H, W]
-        canvas = (1 - mask) * canvas + mask * colours[:, layer]  # [N, C, H, W]
+        canvas = (1 - mask) * canvas + mask * colours[:, layer]
     return Canvases(canvas, masks, boxes, background, colours)
 
 
@@ -107,33 +136,34 @@ def _pasted(ink: Tensor, boxes: Tensor, size: int) -> Tensor:
     return F.avg_pool2d(large, 2).view(count, objects, size, size)
 
 
-def _grey(count: int, objects: int, size: int, chance: torch.Generator) -> tuple[Tensor, Tensor]:
-    """An even grey; digits black or white: ``[N, 1, H, W]`` and ``[N, O, 1, 1, 1]``."""
+def _grey(count: int, objects: int, chance: torch.Generator) -> tuple[Tensor, Tensor]:
+    """An even grey; digits black or white: ``[N, 1, 1, 1]`` and ``[N, O, 1, 1, 1]``."""
     level = 0.25 + 0.5 * torch.rand(count, 1, 1, 1, generator=chance)
     white = torch.rand(count, objects, 1, 1, 1, generator=chance) < 0.5
-    return level.expand(-1, 1, size, size), white.float()
+    return level, white.float()
 
 
-def _clouds(count: int, objects: int, size: int, chance: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Soft colours; digits black, white or of a strong colour: ``[N, 3, H, W]``, ``[.., 3, 1, 1]``.
+def _clouds(count: int, objects: int, chance: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Soft colours; digits black, white or of a strong colour: ``[N, 3, 4, 4]``, ``[.., 3, 1, 1]``.
 
-    Backgrounds are noise of 4 x 4 pixels, enlarged, in half of the pictures without a hue.
+    Backgrounds are noise of 4 x 4 pixels, in half of the pictures without a hue.
     """
     coarse = torch.rand(count, 3, 4, 4, generator=chance)
     hueless = torch.rand(count, 1, 1, 1, generator=chance) < 0.5
     coarse = 0.25 + 0.5 * torch.where(hueless, coarse[:, :1], coarse)
-    sky = F.interpolate(coarse, size=(size, size), mode="bicubic", align_corners=False)
     strong = (torch.rand(count, objects, 3, 1, 1, generator=chance) < 0.5).float()
     plain = torch.rand(count, objects, 1, 1, 1, generator=chance) < 0.5
     colour = torch.where(plain, strong[:, :, :1], strong)
-    return sky.clamp(0, 1), 0.04 + 0.92 * colour
+    return coarse, 0.04 + 0.92 * colour
 
 
 _LOOKS = {"grey": _grey, "clouds": _clouds}
 
 
 class DigitScenes:
-    """Canvases as a source of scenes: 10,000 of them, held in memory as bytes.
+    """Canvases as a source of scenes: 100,000 of them, each painted when it is asked for.
+
+    So many, because D learns a few thousand by heart, and then tells G nothing more about digits.
 
     Args:
         digits: whose digits are pasted, at 32 pixels.
@@ -145,7 +175,7 @@ class DigitScenes:
     """
 
     classes = DIGIT_CLASSES
-    in_memory = True  # no worker could be faster
+    in_memory = True  # a batch is painted in two milliseconds; no worker could be faster
 
     def __init__(
         self,
@@ -155,7 +185,7 @@ class DigitScenes:
         *,
         size: int = 32,
         seed: int = 0,
-        count: int = 10_000,
+        count: int = 100_000,
     ) -> None:
         with Problems("digit scenes") as problems:
             problems.check(objects in SIDES, f"{objects} digits on a canvas; 1 or 2 are possible")
@@ -167,35 +197,38 @@ class DigitScenes:
         chance = torch.Generator().manual_seed(check_seed(seed))
         self.which = torch.randint(len(digits), (count, objects), generator=chance)
         self.digits = digits.labels[self.which]  # [N, O]
-        ink = tight(digits)[:, 0]
-        parts = [compose(ink[which], size, look, chance) for which in self.which.split(2000)]
-        self._images = torch.cat([(part.images * 255).round().byte() for part in parts])
-        self._masks = torch.cat([(part.masks * 255).round().byte() for part in parts])
-        self._boxes = torch.cat([part.boxes for part in parts])
+        self._ink = tight(digits)[:, 0]  # [digits, h, w]
+        self._arrangement = arrange(count, objects, look, chance)
+        self._size = size
 
     @property
     def fingerprint(self) -> str:
         """Of the canvases and what stands on them."""
-        return fingerprint(self.name, *self._images.shape, self._boxes.tolist())
+        first = self._arrangement.boxes[:100]
+        return fingerprint(self.name, self._size, len(self), first.tolist())
 
     def __len__(self) -> int:
-        return len(self._images)
+        return len(self.which)
+
+    def canvases(self, indices: Tensor) -> Canvases:
+        """The canvases with these indices, and all that is known of them."""
+        return painted(self._ink[self.which[indices]], self._arrangement.of(indices), self._size)
 
     def masks(self, indices: Tensor) -> Tensor:
         """How much of each pixel is ink of each digit: ``[B, O, H, W]`` in [0, 1]."""
-        return self._masks[indices].float() / 255
+        return self.canvases(indices).masks
 
     def batch(self, indices: Tensor) -> SceneBatch:
         """The canvases with these indices; ``instances`` says where ink covers half a pixel."""
-        covered = self._masks[indices] > 127  # [B, O, H, W]
-        numbers = torch.arange(1, covered.shape[1] + 1)[:, None, None]
+        made = self.canvases(indices)
+        numbers = torch.arange(1, made.masks.shape[1] + 1)[:, None, None]
         digits = self.digits[indices]
         return SceneBatch(
-            self._images[indices].float() / 127.5 - 1,
+            made.images * 2 - 1,
             labels=digits[:, 0] if digits.shape[1] == 1 else None,
-            instances=(covered * numbers).amax(dim=1),
+            instances=((made.masks > 0.5) * numbers).amax(dim=1),
             objects=digits,
-            boxes=self._boxes[indices],
+            boxes=made.boxes,
             present=torch.ones_like(digits, dtype=torch.bool),
             classes=self.classes,
         )

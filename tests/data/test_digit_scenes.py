@@ -25,6 +25,8 @@ def test_scenes_are_sound_and_say_what_is_on_them(objects, look, channels, size)
     assert batch.images.shape == (50, channels, size, size) and source.channels == channels
     assert batch.objects.shape == (50, objects) and batch.classes is DIGIT_CLASSES
     assert (batch.labels is None) == (objects == 2)
+    masks = source.masks(torch.arange(50))
+    assert torch.equal(batch.instances > 0, (masks > 0.5).any(dim=1))
     area = source.masks(torch.arange(200)).mean(dim=(2, 3))
     assert area.min() > 0.01 and area.max() < 0.25
 
@@ -73,6 +75,12 @@ def test_scenes_are_a_function_of_their_seed():
     assert torch.equal(one.batch(which).images, same.batch(which).images)
     assert one.fingerprint == same.fingerprint != other.fingerprint
     assert not torch.equal(one.batch(which).images, other.batch(which).images)
+
+
+def test_there_are_more_canvases_than_d_could_learn_by_heart():
+    source = DigitScenes(DIGITS)
+    batch = source.batch(torch.randint(len(source), (300,)))
+    assert len(source) == 100_000 and len(batch.boxes.flatten(1).unique(dim=0)) > 295
 
 
 def test_sources_by_name(monkeypatch, tmp_path):
