@@ -1,0 +1,133 @@
+"""How a test asks a student's function, wherever that runs, and compares what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from course_lib.grading.serve import answer, in_words
+from course_lib.grading.values import Foreign
+
+__all__ = ["Asked", "Draw", "Local", "Wrong", "kind_of", "parts", "same"]
+
+
+class Wrong(AssertionError):
+    """An answer is not right; the message says what came and what should have come."""
+
+
+class Asked:
+    """A student's function, as a test sees it."""
+
+    def __call__(self, *arguments: Any) -> Any:
+        """The function's value.
+
+        Raises:
+            Wrong: it raised something, took too long, or changed an argument.
+        """
+        return self.ask(arguments, None, None)
+
+    def slope(self, *arguments: Any, of: int, along: Tensor | None = None) -> Any:
+        """The gradient of ``sum(along * value)`` with respect to argument number ``of``, from 0."""
+        return self.ask(arguments, of, along)
+
+    def ask(self, arguments: Sequence[Any], slope_of: int | None, along: Any) -> Any:
+        raise NotImplementedError
+
+
+class Local(Asked):
+    """The function itself, in this process: for instant checks."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+
+    def ask(self, arguments: Sequence[Any], slope_of: int | None, along: Any) -> Any:
+        try:
+            return answer(self.function, arguments, slope_of, along)
+        except Exception as error:
+            raise Wrong(f"it raised {in_words(error)}") from None
+
+
+class Draw:
+    """Fresh inputs: the same seed draws the same, and every run has another seed."""
+
+    def __init__(self, seed: int) -> None:
+        self.dice = torch.Generator().manual_seed(seed)
+
+    def normal(self, *shape: int) -> Tensor:
+        """Standard normal numbers."""
+        return torch.randn(shape, generator=self.dice)
+
+    def uniform(self, low: float, high: float, *shape: int) -> Tensor:
+        return low + (high - low) * torch.rand(shape, generator=self.dice)
+
+    def whole(self, low: int, high: int) -> int:
+        """A whole number, both ends included."""
+        return int(torch.randint(low, high + 1, (), generator=self.dice))
+
+    def ids(self, classes: int, *shape: int) -> Tensor:
+        """Whole numbers below ``classes``."""
+        return torch.randint(classes, shape, generator=self.dice)
+
+
+def same(came: Any, right: Tensor | float, what: str = "the value", close: float = 1e-4) -> None:
+    """Compares type, shape, kind of numbers, and values; strictly, nothing is broadcast.
+
+    Args:
+        close: largest difference, as a share of the largest right value (or of 1).
+
+    Raises:
+        Wrong: what came, and what is right.
+    """
+    if isinstance(right, (int, float)) and not isinstance(right, bool):
+        right = torch.tensor(float(right))
+        if isinstance(came, (int, float)) and not isinstance(came, bool):
+            came = torch.tensor(float(came))
+    if not isinstance(came, Tensor):
+        raise Wrong(f"{what} should be a tensor; {kind_of(came)} came")
+    if came.shape != right.shape:
+        raise Wrong(f"{what} should have shape {list(right.shape)}; {list(came.shape)} came")
+    if came.dtype != right.dtype:
+        raise Wrong(f"{what} should be of {right.dtype}; {came.dtype} came")
+    if not bool(came.detach().isfinite().all()):
+        raise Wrong(f"{what} holds NaN or infinite numbers")
+    came, right = came.detach().cpu().double(), right.detach().double()
+    if not came.numel():
+        return
+    off = (came - right).abs()
+    if float(off.max()) > close * max(1.0, float(right.abs().max())):
+        raise Wrong(_largest(off, came, right, what))
+
+
+def _largest(off: Tensor, came: Tensor, right: Tensor, what: str) -> str:
+    place = [int(i) for i in np.unravel_index(int(off.argmax()), off.shape)]
+    at = f" at {place}" if place else ""
+    one, other = float(came.flatten()[off.argmax()]), float(right.flatten()[off.argmax()])
+    share = float((off > off.max() / 100).double().mean())
+    wide = f"; {share:.0%} of the numbers are off" if place else ""
+    return f"{what}{at} is {one:.4g}, it should be {other:.4g}{wide}"
+
+
+def kind_of(value: Any) -> str:
+    """A value in two words."""
+    if value is None:
+        return "None (is there a `return`?)"
+    if isinstance(value, Foreign):
+        return f"something of the type {value.kind}"
+    if isinstance(value, (list, tuple)):
+        return f"a {type(value).__name__} of {len(value)}"
+    return f"a numpy array {list(value.shape)}" if isinstance(value, np.ndarray) else repr(value)
+
+
+def parts(came: Any, count: int, names: str) -> tuple[Any, ...]:
+    """The values that a function returns together.
+
+    Raises:
+        Wrong: it returns something else.
+    """
+    if not isinstance(came, (tuple, list)) or len(came) != count:
+        raise Wrong(f"it should return {names}; {kind_of(came)} came")
+    return tuple(came)

@@ -1,0 +1,1 @@
+"""What instant checks look at: a module per assignment."""
