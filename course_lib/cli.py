@@ -277,6 +277,33 @@ def sample(arguments: list[str]) -> int:
     return 0
 
 
+@verb
+def timelapse(arguments: list[str]) -> int:
+    """Shows a run's milestones one after another, as a moving picture.
+
+    RUN is the folder of a run. Each painter that it kept paints the same seeds.
+    """
+    parser = _parser(timelapse)
+    parser.add_argument("run", type=Path, help="the folder of a run")
+    parser.add_argument("--seed", type=int, default=7, help="of the first picture (default: 7)")
+    parser.add_argument("--n", type=_count, default=16, help="pictures a frame (default: 16)")
+    parser.add_argument("--seconds", type=float, default=0.5, help="for a frame (default: 0.5)")
+    parser.add_argument("--caption", help="what to paint, for a painter that listens to captions")
+    parser.add_argument("--out", type=Path, help="a .gif, .png or .webp (default: in the run)")
+    options = parser.parse_args(arguments)
+    check_seed(options.seed, where="--seed")
+    from course_lib.timelapse import milestones
+    from course_lib.timelapse import timelapse as make
+
+    rounds = sorted(milestones(options.run))
+    seeds = range(options.seed, options.seed + options.n)
+    told = {"caption": options.caption} if options.caption is not None else {}
+    out = options.out or options.run / "timelapse.gif"
+    path = make(options.run, out, seeds, seconds=options.seconds, **told)
+    print(f"rounds {rounds[0]} to {rounds[-1]}: {path}")
+    return 0
+
+
 def _read_json(path: Path | None) -> Any:
     if path is None:
         return None

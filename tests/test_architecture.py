@@ -50,6 +50,7 @@ MAY_IMPORT = {
         *("training", "storage", "data", "foreign"),
     },
     "postcard": {"registry", "data"},
+    "timelapse": {"registry"},
     "widgets": {"wing.painter", "registry", "postcard", "training", "metrics", "judges", "data"},
 }
 TOP = {"", "__main__", "cli", "doctor", "grading", "run"}

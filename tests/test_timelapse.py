@@ -1,0 +1,57 @@
+"""A run as a moving picture of its milestones."""
+
+from __future__ import annotations
+
+import pytest
+from PIL import Image
+
+from course_lib import cli
+from course_lib.data.digits import Digits
+from course_lib.dcgan.objective import DCGANConfig, DCGANObjective
+from course_lib.errors import CourseError
+from course_lib.painter import Picture
+from course_lib.registry import load
+from course_lib.timelapse import STRIP, milestones, timelapse
+from course_lib.training import train
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Three rounds of a tiny painter, each of them kept."""
+    folder = tmp_path_factory.mktemp("run")
+    small = {"size": 8, "z_dim": 4, "width_g": 4, "width_d": 4, "batch_size": 4, "rounds": 3}
+    every = {"milestone_every": 1, "save_every": 1, "sample_every": 3}
+    train(DCGANObjective(DCGANConfig(**small, **every)), Digits(8), folder, show=False)
+    return folder
+
+
+@pytest.mark.parametrize("ending", [".gif", ".png", ".webp"])
+def test_each_milestone_is_a_frame(run, tmp_path, ending):
+    path = timelapse(run, tmp_path / f"new/lapse{ending}", range(4), seconds=0.2)
+    with Image.open(path) as lapse:
+        assert lapse.n_frames == len(milestones(run)) == 3
+        lapse.seek(2)
+        shown = lapse.convert("RGB")
+    final = Picture(load(milestones(run)[3]).sheets(range(4))["final"]).pil().convert("RGB")
+    assert shown.size == (final.width, final.height + STRIP)
+    if ending == ".png":  # the other two keep fewer colours
+        assert shown.crop((0, 0, *final.size)).tobytes() == final.tobytes()
+
+
+@pytest.mark.parametrize(
+    "folder, out, words",
+    [
+        (".", "lapse.jpg", "'.jpg' is no moving picture"),
+        ("milestones", "lapse.gif", "no milestones here"),
+        ("gone", "lapse.gif", "no such folder"),
+    ],
+)
+def test_what_cannot_be_shown_is_named(run, tmp_path, folder, out, words):
+    with pytest.raises(CourseError, match=words):
+        timelapse(run / folder, tmp_path / out, [7])
+
+
+def test_the_command_says_where_it_is(run, tmp_path, capsys):
+    out = tmp_path / "lapse.gif"
+    assert cli.main(["timelapse", str(run), "--n", "4", "--out", str(out)]) == 0
+    assert out.is_file() and "rounds 1 to 3" in capsys.readouterr().out
