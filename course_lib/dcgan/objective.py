@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from course_lib.dcgan.augment import AUGMENTATIONS, Augmentation, diff_augment
 from course_lib.dcgan.networks import Discriminator, Generator, NormD
 from course_lib.errors import Problems
+from course_lib.nn.penalties import r1_penalty, squared_gradient
 from course_lib.objective import Objective, Player, Step, TrainConfig, check_adam, check_each, draw
 from course_lib.painter import noise
 from course_lib.scene import SceneBatch
@@ -118,21 +119,6 @@ LOSSES: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], Callable[[Tensor], T
 }
 
 # --- How D is kept smooth ---
-
-
-def squared_gradient(discriminator: nn.Module, pictures: Tensor) -> Tensor:
-    """``|dD(x)/dx|^2`` of every picture: ``[B]``, differentiable, always in float32."""
-    with torch.autocast(pictures.device.type, enabled=False):
-        pictures = pictures.detach().float().requires_grad_(True)
-        (gradient,) = torch.autograd.grad(
-            discriminator(pictures).sum(), pictures, create_graph=True
-        )
-    return gradient.square().sum(dim=(1, 2, 3))
-
-
-def r1_penalty(discriminator: nn.Module, real: Tensor) -> Tensor:
-    """``1/2 E |dD(x)/dx|^2`` on real pictures (Mescheder et al. 2018, eq. 9, with gamma = 1)."""
-    return squared_gradient(discriminator, real).mean() / 2
 
 
 def gradient_penalty(discriminator: nn.Module, real: Tensor, fake: Tensor) -> Tensor:

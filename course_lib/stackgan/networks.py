@@ -16,6 +16,7 @@ import math
 from itertools import pairwise
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_lib.nn.upsample import upsample_conv
@@ -94,13 +95,17 @@ class Generator(nn.Module):
             self.add_module(f"norm{level}", nn.BatchNorm2d(narrow) if normed else None)
         self.tanh = nn.Tanh()
 
-    def paint(self, x: Tensor) -> Tensor:
-        """From the small map ``[B, C, H, W]`` to the picture in [-1, 1]."""
+    def paint(self, x: Tensor, under: Tensor | float = 0.0) -> Tensor:
+        """From the small map ``[B, C, H, W]`` to the picture in [-1, 1].
+
+        Args:
+            under: what the picture is painted on, before the tanh.
+        """
         for level in self.levels:
             up, conv, norm = (getattr(self, f"{part}{level}") for part in ("up", "conv", "norm"))
             x = upsample_conv(up, conv, x)  # [B, C/2, 2H, 2W]
             x = norm(x) if norm is not None else x
-            x = self.relu(x) if level < self.levels[-1] else self.tanh(x)
+            x = self.relu(x) if level < self.levels[-1] else self.tanh(x + under)
         return x
 
 
@@ -158,6 +163,8 @@ class StageTwo(Generator):
         sketch: side of the Stage-I picture.
         rectified, logvar: see :class:`CA`.
         norm_last: the published batch norm in front of the tanh.
+        residual: paint on the enlarged sketch, beginning with nothing, instead of painting anew:
+            ``tanh(artanh(sketch) + F(sketch, c))``. Published: no.
 
     Shapes: embedding ``[B, text_dim]``, sketch ``[B, 3, sketch, sketch]``, epsilon
     ``[B, embed_dim]`` -> picture ``[B, 3, size, size]`` in [-1, 1], mu and logvar.
@@ -174,8 +181,10 @@ class StageTwo(Generator):
         rectified: bool = True,
         logvar: float = 0.0,
         norm_last: bool = True,
+        residual: bool = False,
     ) -> None:
         super().__init__(CA(text_dim, embed_dim, rectified, logvar))
+        self.size, self.residual = size, residual
         self.encode1 = nn.Conv2d(3, width // 4, 4, stride=2, padding=1)
         self.encode_norm1 = nn.BatchNorm2d(width // 4)
         self.encode2 = nn.Conv2d(width // 4, width, 4, stride=2, padding=1)
@@ -185,6 +194,8 @@ class StageTwo(Generator):
         self.block2 = ResBlock(width + embed_dim)
         self.add_ups(width + embed_dim, int(math.log2(4 * size // sketch)), norm_last)
         self.apply(initialise)
+        if residual:
+            self.silence()
 
     def forward(
         self, embedding: Tensor, sketch: Tensor, epsilon: Tensor | None = None
@@ -193,7 +204,15 @@ class StageTwo(Generator):
         x = self.leaky(self.encode_norm1(self.encode1(sketch)))  # [B, width/4, sketch/2, sketch/2]
         x = self.leaky(self.encode_norm2(self.encode2(x)))  # [B, width, sketch/4, sketch/4]
         x = torch.cat([x, tile(c, x.shape[-1])], dim=1)  # [B, width + embed_dim, ...]
-        return self.paint(self.block2(self.block1(x))), mu, logvar
+        under = enlarged(sketch, self.size) if self.residual else 0.0
+        return self.paint(self.block2(self.block1(x)), under), mu, logvar
+
+    def silence(self) -> None:
+        """The last layer begins with nothing to say."""
+        last = self.levels[-1]
+        layer = getattr(self, f"norm{last}") or getattr(self, f"conv{last}")
+        nn.init.zeros_(layer.weight)
+        nn.init.zeros_(layer.bias)
 
 
 class EmbedComp(nn.Module):
@@ -276,6 +295,12 @@ class Discriminator(nn.Module):
 def tile(code: Tensor, side: int) -> Tensor:
     """The same code at every place: ``[B, C]`` -> ``[B, C, side, side]``."""
     return code[:, :, None, None].expand(-1, -1, side, side)
+
+
+def enlarged(sketch: Tensor, size: int) -> Tensor:
+    """The sketch with a side of ``size`` pixels, as it is before a tanh: ``artanh(sketch)``."""
+    large = F.interpolate(sketch.float(), size=size, mode="bilinear", align_corners=False)
+    return torch.atanh(large.clamp(-0.98, 0.98))  # beyond, the tanh hardly lets go of a colour
 
 
 def initialise(module: nn.Module) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
@@ -21,6 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_lib.errors import CourseError, Problems
+from course_lib.nn.penalties import kl_to_normal, r1_penalty
 from course_lib.objective import Objective, Player, Step, TrainConfig, check_adam, check_each, draw
 from course_lib.painter import noise
 from course_lib.scene import SceneBatch, Source
@@ -33,9 +35,7 @@ from course_lib.text.vocabulary import swapped
 __all__ = [
     "StackGANConfig",
     "StackGANObjective",
-    "kl_to_normal",
     "matching_aware",
-    "r1_penalty",
     "stage_one",
     "stage_two",
 ]
@@ -77,7 +77,9 @@ class StackGANConfig(TrainConfig):
     kl: float = 2.0  # weight of the codes' divergence from the normal distribution
     variety: float = 0.0  # Stage I: weight of the mode-seeking term; 0 for none, as published
     variety_after: int = 0  # rounds before it begins: shapes first
+    residual: bool = False  # Stage II: paints on the enlarged sketch; published: anew
     faithful: float = 0.0  # Stage II: weight of the distance to its sketch; published: none
+    mending: float = 0.0  # Stage II: weight of what it cannot mend of worn pictures; 0: none
     r1: float = 0.0  # weight gamma of the R1 penalty; 0 for none
     r1_every: int = 8  # rounds between two R1 penalties, each r1_every times as heavy
     ema: float = 0.0  # the paper samples from the last weights
@@ -135,7 +137,7 @@ class StackGANConfig(TrainConfig):
             "r1 looks at one picture at a time, batch norm mixes them",
             "norm_d=false",
         )
-        for name in ("kl", "r1", "variety", "faithful"):
+        for name in ("kl", "r1", "variety", "faithful", "mending"):
             value = getattr(self, name)
             problems.check(value >= 0, f"{name} is {value}, it must not be negative")
         problems.check(0 <= self.fullest <= 1, f"fullest is {self.fullest}, a share from 0 to 1")
@@ -155,11 +157,6 @@ def matching_aware(right: Tensor, wrong: list[Tensor], fake: Tensor) -> Tensor:
     """
     mismatched = torch.stack([F.softplus(logits).mean() for logits in wrong]).mean()
     return F.softplus(-right).mean() + (mismatched + F.softplus(fake).mean()) / 2
-
-
-def kl_to_normal(mu: Tensor, logvar: Tensor) -> Tensor:
-    """``KL(N(mu, exp(logvar)) || N(0, 1))``, the mean over all numbers of a code (eq. 2)."""
-    return (mu.square() + logvar.exp() - logvar - 1).mean() / 2
 
 
 def sameness(pictures: Tensor, z: Tensor) -> Tensor:
@@ -185,13 +182,18 @@ def distance(pictures: Tensor, sketches: Tensor) -> Tensor:
     return (shrunk - sketches.float()).abs().mean()
 
 
-def r1_penalty(discriminator: Discriminator, real: Tensor, text: Tensor) -> Tensor:
-    """``1/2 E |dD(x, t)/dx|^2`` on real pictures with their captions, always in float32."""
-    with torch.autocast(real.device.type, enabled=False):
-        real = real.detach().float().requires_grad_(True)
-        logits = discriminator.logits(real, text.float())
-        (gradient,) = torch.autograd.grad(logits.sum(), real, create_graph=True)
-    return gradient.square().sum(dim=(1, 2, 3)).mean() / 2
+def worn(pictures: Tensor, side: int) -> Tensor:
+    """Real pictures as if they were sketches: shrunk to ``side``, and some of them washed out.
+
+    What Stage I would have painted of a picture nobody knows, but this is much like it, and here
+    it is known what it should become: so Stage II learns outlines and texture from examples, long
+    before D has found words for what its pictures lack.
+    """
+    small = F.interpolate(pictures, size=side, mode="area")
+    washed = F.interpolate(small, size=side // 2, mode="area")
+    washed = F.interpolate(washed, size=side, mode="bilinear", align_corners=False)
+    share = draw(torch.rand, len(pictures), 1, 1, 1).to(pictures.device)
+    return small + share * (washed - small)
 
 
 # --- The networks of a configuration ---
@@ -224,6 +226,7 @@ def stage_two(config: StackGANConfig) -> StageTwo:
         config.size,
         config.sketch,
         **switches(config),
+        residual=config.residual,
     )
 
 
@@ -319,6 +322,8 @@ class StackGANObjective(Objective):
         loss = loss + (self.config.variety * sameness(fake, z) if varied else 0.0)
         if self.config.faithful and sketch is not None:
             loss = loss + self.config.faithful * distance(fake, sketch)
+        if self.config.mending and self.config.stage == 2:
+            loss = loss + self.config.mending * self.unmended(real, text)
         step("G", loss, kl=divergence)
 
     def hear(self, scenes: SceneBatch, first: bool = False) -> tuple[list[str], Tensor]:
@@ -368,6 +373,12 @@ class StackGANObjective(Objective):
             sketch, _, _ = self.sketcher(text, z, normal())
         return *self.generator(text, sketch, normal()), sketch
 
+    def unmended(self, real: Tensor, text: Tensor) -> Tensor:
+        """``mean |G(worn picture, t) - picture|``: what Stage II cannot make good again."""
+        epsilon = draw(torch.randn, len(text), self.config.embed_dim).to(text.device)
+        mended, _, _ = self.generator(text, worn(real, self.config.sketch), epsilon)
+        return (mended.float() - real).abs().mean()
+
     def mismatched(self, captions: list[str], text: Tensor) -> list[Tensor]:
         """Embeddings of wrong captions for the same pictures, ``[B, 1024]`` for each kind."""
         kinds = []
@@ -388,11 +399,12 @@ class StackGANObjective(Objective):
         return kinds
 
     def penalty(self, real: Tensor, text: Tensor, round: int) -> Tensor | float:
-        """R1 where it is due: "lazy", seldom and heavier for it."""
+        """R1, of D's answer to real pictures with their captions: "lazy", seldom, then heavier."""
         config = self.config
         if not config.r1 or round % config.r1_every:
             return 0.0
-        return config.r1 * config.r1_every * r1_penalty(self.discriminator, real, text)
+        told = partial(self.discriminator.logits, embedding=text.float())
+        return config.r1 * config.r1_every * r1_penalty(told, real)
 
     @torch.no_grad()
     def preview(self, players: Mapping[str, nn.Module]) -> Tensor:

@@ -36,6 +36,7 @@ class TextConfig(TrainConfig):
     margin: float = 1.0  # by how much own and other must differ in agreement, 16 at most
     fullest: float = 0.0  # chance that a picture's longest caption is read, else any of them
     swapped: float = 0.0  # weight of captions with one word exchanged; 0 for none, as published
+    swapped_after: int = 0  # rounds before those begin: first things and colours, then each word
     vocabulary_scenes: int = 10_000  # scenes whose captions make up the vocabulary
     ema: float = 0.0  # the encoder is not averaged
     lr: float = 7e-4  # Adam's step size
@@ -129,7 +130,8 @@ class TextObjective(Objective):
 
     def round(self, scenes: SceneBatch, step: Step) -> None:
         config, captions = self.config, pick(captions_of(scenes), self.config.fullest)
-        wrong = self.exchanged(captions) if config.swapped else []
+        asked = config.swapped and step.round >= config.swapped_after
+        wrong = self.exchanged(captions) if asked else []
         seen, read = (part.float() for part in self.pair(scenes.images, captions + wrong))
         said = read[: len(captions)]
         same = torch.tensor([[a == b for b in captions] for a in captions], device=seen.device)

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from course_lib.nn.penalties import kl_to_normal
 from course_lib.opgan import official
 from course_lib.opgan.damsm.losses import (
     Gammas,
@@ -19,7 +20,7 @@ from course_lib.opgan.damsm.losses import (
     word_agreement,
 )
 from course_lib.opgan.networks import Painted, WordAttention
-from course_lib.opgan.objective import convinced, discriminator_loss, kl_to_normal
+from course_lib.opgan.objective import convinced, discriminator_loss
 from course_lib.opgan.objects import Objects, crop_and_flip, lay, merge
 from course_lib.text.recurrent import Heard, RecurrentEncoder
 from tests.parity.cases import Case

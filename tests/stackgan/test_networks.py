@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from course_lib.stackgan.networks import CA, Discriminator, StageOne, StageTwo
@@ -55,6 +56,18 @@ def test_the_noise_of_a_code_can_begin_small(kind):
 
 def inputs(kind, sketch=16):
     return torch.randn(64, 6) if kind is StageOne else torch.randn(64, 3, sketch, sketch)
+
+
+@pytest.mark.parametrize("norm_last", [True, False])
+def test_a_residual_stage_two_begins_with_the_enlarged_sketch_and_leaves_it(norm_last):
+    network = small(StageTwo, size=32, sketch=16, norm_last=norm_last, residual=True)
+    sketch = torch.rand(64, 3, 16, 16) * 1.8 - 0.9
+    large = F.interpolate(sketch, size=32, mode="bilinear", align_corners=False)
+    picture = network(TEXT, sketch)[0]
+    torch.testing.assert_close(picture, large)
+    picture.square().mean().backward()
+    last = network.norm3 if norm_last else network.conv3
+    assert last.weight.grad.any() and network(TEXT, 2 * sketch)[0].abs().max() < 1
 
 
 @pytest.mark.parametrize("norm_last", [True, False])

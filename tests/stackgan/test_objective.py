@@ -5,46 +5,22 @@ from dataclasses import asdict
 import pytest
 import torch
 import torch.nn.functional as F
-from torch.distributions import Normal, kl_divergence
 
 from course_lib.errors import CourseError
 from course_lib.objective import Player
 from course_lib.registry import configure, wing
 from course_lib.scene import SceneBatch
-from course_lib.stackgan.networks import Discriminator
 from course_lib.stackgan.objective import (
     StackGANConfig,
     StackGANObjective,
     distance,
-    kl_to_normal,
     matching_aware,
-    r1_penalty,
     sameness,
+    worn,
 )
 from course_lib.training import train
 
 CAPTIONS = ("a red car by day", "a blue car by day", "a white boat at night", "a pink sheep")
-
-
-def test_the_divergence_is_that_of_torch_distributions():
-    mu, logvar = torch.randn(7, 5), torch.randn(7, 5)
-    expected = kl_divergence(Normal(mu, (logvar / 2).exp()), Normal(0.0, 1.0)).mean()
-    torch.testing.assert_close(kl_to_normal(mu, logvar), expected)
-    assert kl_to_normal(torch.zeros(3, 4), torch.zeros(3, 4)).item() == 0
-
-
-@pytest.mark.parametrize(
-    "planted",
-    [
-        lambda mu, logvar: (mu.square() + mu.exp() - mu - 1).mean() / 2,  # the same half twice
-        lambda mu, logvar: -(mu.square() + logvar.exp() - logvar - 1).mean() / 2,  # sign
-        lambda mu, logvar: (mu.square() + (logvar / 2).exp() - logvar - 1).mean() / 2,  # root
-    ],
-)
-def test_planted_mistakes_in_the_divergence_are_found(planted):
-    mu, logvar = torch.randn(50, 8), torch.randn(50, 8) - 2  # spread otherwise than mu
-    expected = kl_divergence(Normal(mu, (logvar / 2).exp()), Normal(0.0, 1.0)).mean()
-    assert (planted(mu, logvar) - expected).abs() > 0.05
 
 
 def test_the_matching_aware_loss_is_three_cross_entropies():
@@ -56,14 +32,16 @@ def test_the_matching_aware_loss_is_three_cross_entropies():
     torch.testing.assert_close(matching_aware(right, wrong, fake), expected)
 
 
-def test_r1_is_the_squared_gradient_of_one_picture():
+def test_r1_is_due_seldom_and_of_d_with_the_right_caption():
     torch.manual_seed(0)
-    discriminator = Discriminator(1024, 4, 16, 16, norm=False)
-    torch.nn.init.normal_(discriminator.conv1.weight, 0, 0.5)
-    real, text = torch.randn(3, 3, 16, 16), torch.randn(3, 1024)
-    slopes = torch.autograd.functional.jacobian(lambda x: discriminator.logits(x, text), real)
+    objective = StackGANObjective(small(norm_d=False, r1=0.5, r1_every=4))
+    real, text = torch.randn(3, 3, 32, 32), torch.randn(3, 1024)
+    torch.nn.init.normal_(objective.discriminator.conv1.weight, 0, 0.5)
+    answer = objective.discriminator.logits
+    slopes = torch.autograd.functional.jacobian(lambda x: answer(x, text), real)
     own = torch.stack([slopes[k, k].square().sum() for k in range(3)])
-    torch.testing.assert_close(r1_penalty(discriminator, real, text), own.mean() / 2)
+    torch.testing.assert_close(objective.penalty(real, text, 8), 0.5 * 4 * own.mean() / 2)
+    assert objective.penalty(real, text, 9) == 0
 
 
 def test_sameness_is_small_where_noise_makes_a_difference():
@@ -72,6 +50,17 @@ def test_sameness_is_small_where_noise_makes_a_difference():
     apart[2:] = 0.5
     assert sameness(apart, z).item() == pytest.approx(2, rel=1e-3)
     assert sameness(alike, z).item() > 1000
+
+
+def test_a_worn_picture_is_smaller_and_at_most_washed_out():
+    torch.manual_seed(0)
+    stripes = torch.ones(64, 3, 16, 16)
+    stripes[..., 2::4] = stripes[..., 3::4] = -1  # two pixels wide: one in the sketch
+    small = worn(stripes, 8)
+    assert small.shape == (64, 3, 8, 8)
+    contrast = small.std(dim=(1, 2, 3), correction=0)
+    assert contrast.max() > 0.95 and contrast.min() < 0.1  # as they were; all grey
+    assert worn(torch.full((2, 3, 16, 16), 0.3), 8).sub(0.3).abs().max() < 1e-6
 
 
 def test_the_distance_of_a_picture_to_its_sketch_is_that_of_its_means():
@@ -236,6 +225,39 @@ def test_stage_two_learns_on_a_frozen_stage_one(first_stage, tmp_path):
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert not objective.sketcher.training  # its batch norms use what they learnt, not the batch
     assert {type(p) for p in objective.players.values()} == {Player}
+
+
+def losses_of_a_round(objective):
+    losses = []
+
+    def step(player, loss, **figures):
+        losses.append(loss.item())
+
+    step.round = 0
+    objective.round(scenes(64), step)
+    return losses
+
+
+def test_stage_two_is_asked_to_make_worn_pictures_good_again(first_stage):
+    config = small(stage=2, stage_one=str(first_stage), mending=1.0, residual=True)
+    objective = StackGANObjective(config)
+    real, text = torch.full((2, 3, 64, 64), 0.4), torch.randn(2, 1024)
+    assert objective.unmended(real, text) < 1e-6  # nothing to mend, and it begins with nothing
+    real[..., ::2] = -0.4
+    assert objective.unmended(real, text).item() == pytest.approx(0.4, abs=1e-3)
+
+
+def test_what_stage_two_cannot_mend_counts_as_often_as_it_is_asked(first_stage):
+    losses = {}
+    for weight in (0.0, 1.0, 3.0):
+        config = small(stage=2, stage_one=str(first_stage), mending=weight)
+        torch.manual_seed(0)
+        objective = StackGANObjective(config)
+        objective.unmended = lambda real, text: real.new_tensor(2.0)
+        losses[weight, "D"], losses[weight, "G"] = losses_of_a_round(objective)
+    assert losses[3.0, "G"] - losses[1.0, "G"] == pytest.approx(4, rel=1e-4)
+    assert losses[1.0, "G"] - losses[0.0, "G"] == pytest.approx(2, rel=1e-3)
+    assert losses[3.0, "D"] == losses[0.0, "D"]
 
 
 def test_stage_two_wants_the_stage_one_of_its_own_sizes(first_stage):

@@ -15,6 +15,7 @@ from course_lib.text.objective import (
     pick,
     swapped_loss,
 )
+from course_lib.text.vocabulary import Vocabulary
 from course_lib.training import train
 
 OWN = torch.eye(2, dtype=torch.bool)
@@ -81,6 +82,27 @@ def test_each_caption_is_picked():
     assert {pick((("one", "two", "three"),), fullest=1.0)[0] for _ in range(50)} == {"three"}
     some = [pick((("one", "three"),), fullest=0.5)[0] for _ in range(400)]
     assert some.count("three") == pytest.approx(300, abs=50)
+
+
+def test_exchanged_words_wait_for_their_round():
+    objective = TextObjective(configure("text", "smoke", {"swapped": 1.0, "swapped_after": 3}))
+    scenes = SceneBatch(torch.rand(2, 3, 32, 32), captions=(("a red cat",), ("a blue cat",)))
+    objective.encoder.vocabulary = Vocabulary.of(["a red cat", "a blue cat"])
+    asked, exchanged = [], objective.exchanged
+    objective.exchanged = lambda captions: asked.append(step.round) or exchanged(captions)
+    step = Silent()
+    for step.round in (2, 3, 4):
+        objective.round(scenes, step)
+    assert asked == [3, 4]
+
+
+class Silent:
+    """A `step` that moves nothing."""
+
+    round = 0
+
+    def __call__(self, player, loss, **figures):
+        pass
 
 
 def test_bad_configurations_are_listed_at_once():
