@@ -10,12 +10,14 @@ from course_lib.errors import CourseError
 from course_lib.objective import Player
 from course_lib.registry import configure, wing
 from course_lib.scene import SceneBatch
+from course_lib.stackgan import objective as objective_module
 from course_lib.stackgan.objective import (
     StackGANConfig,
     StackGANObjective,
     distance,
     matching_aware,
     sameness,
+    stage_one,
     worn,
 )
 from course_lib.training import train
@@ -203,6 +205,26 @@ def test_only_words_of_the_kinds_asked_for_are_swapped():
         objective.mismatched(captions, torch.zeros(4, 1024))
     assert all(told.endswith("in spring") for told in heard)
     assert 60 < sum("car" not in told for told in heard) < 100  # two of three
+
+
+# --- The paper's size ---
+
+
+@pytest.mark.parametrize(
+    ("stage", "g", "d"), [(1, 26_664_809, 3_226_945), (2, 18_495_369, 3_265_841)]
+)
+@pytest.mark.parametrize("profile", ["gpu", "paper"])
+def test_profiles_gpu_and_paper_train_the_published_networks_on_flowers(
+    profile, stage, g, d, monkeypatch
+):
+    monkeypatch.setattr(objective_module, "trained", lambda config: (None, stage_one(config)))
+    config = configure("stackgan", profile, {"stage": stage})
+    assert (config.data, config.encoder, config.batch_size) == ("flowers102", "published", 64)
+    with torch.device("meta"):  # sizes without numbers
+        players = StackGANObjective(config).players
+    for player, count in zip("GD", (g, d), strict=True):
+        assert sum(p.numel() for p in players[player].module.parameters()) == count
+    assert config.size == {1: 64, 2: 256}[stage] and config.sketch == 64
 
 
 # --- Both stages, and published embeddings ---
