@@ -41,9 +41,8 @@ class Wing:
 
     def source(self, config: TrainConfig) -> Source:
         """The scenes that ``config`` names."""
-        varied = {
-            n: getattr(config, n) for n in ("flip", "crop_from", "aspect") if hasattr(config, n)
-        }
+        told = ("flip", "crop_from", "aspect", "groups")
+        varied = {name: getattr(config, name) for name in told if hasattr(config, name)}
         return open_source(config.data, config.size, **varied)
 
     @property

@@ -51,11 +51,13 @@ class OnDisk:
         size: scenes are squashed to squares of this many pixels, or to this height and width; None
             keeps them as they are.
         found: what there is, in a few lines.
+        groups: of which group each scene is, ``[N]``, where batches shall be of one group.
     """
 
     name: str
     classes: ClassTable | None = None
     size: Size | None = None
+    groups: Tensor | None = None
     found: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -68,6 +70,11 @@ class OnDisk:
     def where(self, index: int) -> Path:
         """The picture file of a scene."""
         raise NotImplementedError
+
+    def counts(self) -> Tensor:
+        """How many objects each scene has, without reading its picture: ``[N]``."""
+        what = "how many objects these scenes have is not known"
+        raise CourseError(what, where=self.name, fix="grouped=false")
 
     def files(self) -> Iterable[Path]:
         """All files that the scenes come from, in a fixed order."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal, cast
 
 import torch
@@ -40,6 +40,7 @@ def open_source(
     flip: bool = False,
     crop_from: int | None = None,
     aspect: float = 1.0,
+    groups: int = 0,
 ) -> Source:
     """The scenes of that name, ``size`` pixels wide.
 
@@ -52,6 +53,8 @@ def open_source(
         flip: mirror scenes by chance. Storybook and digits need none: a digit has a right way.
         crop_from: width in pixels of the larger pictures from which those are cut by chance.
         aspect: width by height; 2 makes pictures of Cityscapes half as high as they are wide.
+        groups: batches are of scenes with equally many objects, so many and more being one group;
+            0 for batches of any scenes.
 
     Raises:
         CourseError: an unknown name or split, or data that is not there yet.
@@ -64,8 +67,12 @@ def open_source(
     if name in BOOKS:
         book = Storybook(size=size, things=BOOKS[name])
         pages = book.split(cast(Split, _known_split("storybook", split)))
-        return Part(book, pages if name == "storybook" else pages[: ENOUGH * 64 // size])
+        whole = name == "storybook" and not groups
+        part = Part(book, pages if whole else pages[: ENOUGH * 64 // size])
+        return replace(part, groups=part.counts().clamp(max=groups)) if groups else part
     source = _on_disk(name, split, framed(crop_from or size, aspect))
+    if groups:
+        source.groups = source.counts().clamp(max=groups)
     return Varied(source, framed(size, aspect), flip) if flip or crop_from else source
 
 
@@ -103,6 +110,11 @@ class Part:
 
     source: Storybook
     pages: range
+    groups: Tensor | None = field(default=None, compare=False)
+
+    def counts(self) -> Tensor:
+        """How many things each page has, without drawing any: ``[N]``."""
+        return torch.tensor([len(self.source.plan(page).things) for page in self.pages])
 
     @property
     def name(self) -> str:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.parametrizations import spectral_norm
 
+from course_lib.nn.high_pass import high_passed
 from course_lib.nn.upsample import as_one, pays
 from course_lib.opgan.objects import Objects, lay, merge
 from course_lib.text.recurrent import Heard
@@ -28,7 +29,7 @@ __all__ = ["Discriminator", "Generator", "Painted", "Sizes", "WordAttention", "p
 
 SQUARE = 16  # side of the canvas on which stage 1 lays its objects
 FEW = 16  # objects of a batch up to which a CPU does them together: up to 1.16 times as fast
-Norm = Literal["batch", "spectral"]
+Norm = Literal["batch", "spectral", "none"]
 
 
 @dataclass(frozen=True)
@@ -166,12 +167,18 @@ def tiled(codes: Tensor, side: int) -> Tensor:
 class CA(nn.Module):
     """Conditioning augmentation: ``c = mu + exp(logvar / 2) * epsilon``, behind a gate.
 
+    ``begin`` says where ``logvar`` begins: published at 0, a spread as wide as the captions'.
+
     Shapes: sentence ``[B, text]``, epsilon ``[B, code]`` -> c, mu, logvar, ``[B, code]`` each.
     """
 
     def __init__(self, text: int, code: int) -> None:
         super().__init__()
         self.fc = nn.Linear(text, 4 * code)
+
+    def begin(self, logvar: float) -> None:
+        code = len(self.fc.bias) // 4
+        nn.init.constant_(self.fc.bias[code : 2 * code], 2 * logvar)  # its gate is half open
 
     def forward(self, sentence: Tensor, epsilon: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         mu, logvar = F.glu(self.fc(sentence), dim=1).chunk(2, dim=1)
@@ -365,13 +372,13 @@ def down(
     Spectral norm divides the kernel by its largest singular value, and needs no batch; so there is
     no batch norm, but a bias (not in 3 x 3 kernels: as in the version that tried it first).
     """
-    biased = norm == "spectral" and kernel == 4
+    biased = norm == "none" or (norm == "spectral" and kernel == 4)
     conv = nn.Conv2d(wide, narrow, kernel, stride, 1, bias=biased)
     leaky = nn.LeakyReLU(0.2)
     if norm == "spectral":
         nn.init.orthogonal_(conv.weight)
         return [spectral_norm(conv), leaky]
-    return [conv, nn.BatchNorm2d(narrow), leaky] if normed else [conv, leaky]
+    return [conv, nn.BatchNorm2d(narrow), leaky] if normed and norm == "batch" else [conv, leaky]
 
 
 class Head(nn.Module):
@@ -397,7 +404,9 @@ class Discriminator(nn.Module):
 
     Args:
         side: of the picture in pixels, a power of two from 32.
-        norm: batch norm as published, or spectral norm, which small batches do not disturb.
+        norm: batch norm as published; spectral norm, which small batches do not disturb; or none.
+        high_pass: how much fine detail is amplified in three more input channels
+            (:func:`~course_lib.nn.high_pass.high_passed`); 0 for none, as published.
 
     Shapes: picture ``[B, 3, side, side]`` -> what was seen, ``[B, 8 width_d, 4, 4]``, for the two
     heads, ``conditional`` and ``unconditional``.
@@ -405,14 +414,18 @@ class Discriminator(nn.Module):
 
     together: bool | None = None  # see per_object
 
-    def __init__(self, side: int, sizes: Sizes | None = None, norm: Norm = "batch") -> None:
+    def __init__(
+        self, side: int, sizes: Sizes | None = None, norm: Norm = "batch", high_pass: float = 0.0
+    ) -> None:
         super().__init__()
-        s, self.square = sizes or Sizes(), max(side // 4, SQUARE)
-        d, channels = s.width_d, 3 + s.classes
+        s, self.square, self.high_pass = sizes or Sizes(), max(side // 4, SQUARE), high_pass
+        colours = 6 if high_pass else 3
+        d, channels = s.width_d, colours + s.classes
         # 32 pixels, which the authors have not, are halved once less.
         kernel, stride = (4, 2) if side > 32 else (3, 1)
         self.encode = nn.Sequential(
-            *down(3, d, norm, normed=False), *down(d, 2 * d, norm, kernel=kernel, stride=stride)
+            *down(colours, d, norm, normed=False),
+            *down(d, 2 * d, norm, kernel=kernel, stride=stride),
         )
         crops = [channels, 2 * d] if side <= 64 else [channels, d, 2 * d]
         looks = [down(a, b, norm, stride=1) for a, b in pairwise(crops)]
@@ -426,6 +439,7 @@ class Discriminator(nn.Module):
         self.apply(initialise)
 
     def forward(self, picture: Tensor, objects: Objects) -> Tensor:
+        picture = high_passed(picture, self.high_pass) if self.high_pass else picture
         x = self.encode(picture)  # [B, 2 width, side / 4, side / 4]
         named = tiled(objects.labels.transpose(0, 1), self.square)  # [O, B, classes, s, s]
         crops = lay(picture.expand(len(named), *picture.shape), objects.crop, self.square)

@@ -17,19 +17,21 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_lib.errors import CourseError, Problems
+from course_lib.nn.penalties import kl_to_normal
 from course_lib.objective import Objective, Player, Step, TrainConfig, check_adam, check_each, draw
 from course_lib.opgan.damsm.losses import Gammas, damsm_loss
 from course_lib.opgan.damsm.objective import check_gammas, load_damsm
-from course_lib.opgan.networks import Discriminator, Generator, Norm, Painted, Sizes
-from course_lib.opgan.objects import Objects
+from course_lib.opgan.networks import SQUARE, Discriminator, Generator, Norm, Painted, Sizes
+from course_lib.opgan.objects import Objects, lay
 from course_lib.painter import noise
 from course_lib.scene import ClassTable, SceneBatch, Source
 from course_lib.text.objective import captions_of, pick
 from course_lib.text.recurrent import Heard
+from course_lib.text.vocabulary import swapped
 
-__all__ = ["OPGANConfig", "OPGANObjective", "objects_of", "things"]
+__all__ = ["OPGANConfig", "OPGANObjective", "crop_distance", "objects_of", "things"]
 
-Misplaced = Literal["fake", "real", "none"]
+Misplaced = Literal["fake", "real", "renamed", "none"]
 
 
 @dataclass(frozen=True)
@@ -44,18 +46,29 @@ class OPGANConfig(Sizes, TrainConfig):
     rounds: int = 413_915  # 120 epochs of 82,783 pictures
     batch_size: int = 24  # scenes a round
     max_objects: int = 10  # of a scene that are painted by themselves, the largest
+    grouped: bool = True  # a batch has scenes with equally many objects
     pathway: bool = True  # the object pathways; without them layouts are not heard
     damsm: str = "shipped"  # who reads: shipped, a run of `train damsm`, AttnGAN's files' folder
     words: int = 12  # that are read of a caption
-    norm_d: Norm = "batch"  # or spectral, which small batches do not disturb
+    norm_d: Norm = "batch"  # or spectral, which small batches do not disturb, or none
+    high_pass: float = 0.0  # how much fine detail is amplified for D; 0 for no such channels
+    fullest: float = 0.0  # chance that a scene's longest caption is read, else any of them
+    swapped: bool = False  # captions with one word exchanged are wrong, too
+    crop: float = 0.0  # weight of objects' likeness to those of the real picture; 0 as published
+    logvar: float = 0.0  # where the log variance of a caption's code begins
     fault: bool = False  # mix the padding masks of a batch, as the authors' program does
-    misplaced: Misplaced = "fake"  # which pictures D is shown with others' boxes
+    misplaced: Misplaced = "fake"  # which pictures D is shown with others' boxes, or other names
     damsm_weight: float = 50.0  # of DAMSM's loss, lambda
     gammas: tuple[float, float, float] = (4.0, 5.0, 10.0)  # its sharpness: regions, words, batch
     kl: float = 1.0  # weight of the codes' divergence from the normal distribution
     lr_g: float = 2e-4  # Adam's step sizes
     lr_d: float = 2e-4
     betas: tuple[float, float] = (0.5, 0.999)  # Adam's memory
+
+    @property
+    def groups(self) -> int:
+        """The most objects by which scenes are told apart; 0 for batches of any scenes."""
+        return self.max_objects if self.grouped else 0
 
     def check(self, problems: Problems) -> None:
         super().check(problems)
@@ -69,7 +82,9 @@ class OPGANConfig(Sizes, TrainConfig):
             )
         problems.check(self.label >= 8 and self.width % 2 == 0, "label is 8 at least, width even")
         problems.check(self.batch_size >= 2, "batch_size is 1; wrong captions need 2 scenes")
-        problems.check(min(self.damsm_weight, self.kl) >= 0, "a weight must not be negative")
+        weights = self.damsm_weight, self.kl, self.crop, self.high_pass
+        problems.check(min(weights) >= 0, "a weight must not be negative")
+        problems.check(0 <= self.fullest <= 1, f"fullest is {self.fullest}, a share from 0 to 1")
         check_gammas(problems, self.gammas)
         check_adam(problems, "lr_g", self.lr_g, self.betas)
         check_adam(problems, "lr_d", self.lr_d, self.betas)
@@ -85,15 +100,18 @@ def discriminator_loss(
     sentence: Tensor,
     objects: Objects,
     misplaced: Misplaced = "fake",
+    swapped: Tensor | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Mean of two answers that shall be yes, and mean of five (or three) that shall be no.
+    """Mean of two answers that shall be yes, and mean of five (three to six) that shall be no.
 
     Yes: a real picture, alone and with its caption. No: a fake, alone and with its caption; a real
     picture with another's caption; and, alone and with its caption, a picture that is shown with
     the boxes of another.
 
     Args:
-        misplaced: which picture that is: in the authors' program a fake.
+        misplaced: which picture that is: in the authors' program a fake. Or a real one in whose
+            boxes other things are said to be (``renamed``), or none.
+        swapped: sentences that are wrong in one word, one more no for a real picture.
 
     Returns:
         The loss, and how D answered: ``real``, ``fake``, mean logits of all that it said of them,
@@ -101,14 +119,14 @@ def discriminator_loss(
     """
     fake = fake.detach()
     seen, made = d(real, objects), d(fake, objects)
-    askew = None
-    if misplaced != "none":
-        askew = d(fake if misplaced == "fake" else real, objects.misplaced())
     fits, forged = d.conditional(seen, sentence), d.conditional(made, sentence)
-    no = [forged, d.conditional(seen[:-1], sentence[1:])]
-    no += [] if askew is None else [d.conditional(askew, sentence)]
     alone, forged_alone = d.unconditional(seen), d.unconditional(made)
-    no += [forged_alone] + ([] if askew is None else [d.unconditional(askew)])
+    no = [forged, d.conditional(seen[:-1], sentence[1:]), forged_alone]
+    if misplaced != "none":
+        other = objects.renamed() if misplaced == "renamed" else objects.misplaced()
+        askew = d(fake if misplaced == "fake" else real, other)
+        no += [d.conditional(askew, sentence), d.unconditional(askew)]
+    no += [] if swapped is None else [d.conditional(seen, swapped)]
     yes = (F.softplus(-fits).mean() + F.softplus(-alone).mean()) / 2
     loss = yes + torch.stack([F.softplus(logits).mean() for logits in no]).mean()
     right, wrong = fits + alone, forged + forged_alone
@@ -123,9 +141,19 @@ def convinced(d: Discriminator, fake: Tensor, sentence: Tensor, objects: Objects
     return F.softplus(-answers[0]).mean() + F.softplus(-answers[1]).mean()
 
 
-def kl_to_normal(mu: Tensor, logvar: Tensor) -> Tensor:
-    """``KL(N(mu, exp(logvar)) || N(0, 1))``, the mean over all numbers of a code."""
-    return (mu.square() + logvar.exp() - logvar - 1).mean() / 2
+def crop_distance(fake: Tensor, real: Tensor, objects: Objects) -> Tensor:
+    """Mean absolute difference of the objects, each resampled to 16 x 16 pixels.
+
+    So a small object counts as much as a large one. Not in the paper: it spares a small painter the
+    long search for shapes.
+    """
+    there = objects.present.T  # [O, B]
+    one, other = (
+        lay(pictures.float().expand(len(there), *pictures.shape), objects.crop, SQUARE)
+        for pictures in (fake, real)
+    )
+    away = (one - other).abs().mean(dim=(2, 3, 4))  # [O, B]
+    return (away * there).sum() / there.sum().clamp(min=1)
 
 
 # --- What the networks are given ---
@@ -189,8 +217,10 @@ class OPGANObjective(Objective):
             problems.check(config.text == said, f"text is {config.text}, the reader says {said}")
         self.generator = Generator(config, fault=config.fault)
         self.discriminators = nn.ModuleList(
-            Discriminator(side, config, config.norm_d) for side in config.sides
+            Discriminator(side, config, config.norm_d, config.high_pass) for side in config.sides
         )
+        if config.logvar:
+            self.generator.ca_net.begin(config.logvar)
         for network in (self.generator, self.discriminators):
             network.to(memory_format=torch.channels_last)  # the faster order for convolutions
         self.players = {
@@ -208,16 +238,17 @@ class OPGANObjective(Objective):
         return {"classes": shown.classes.to_json()} if shown and shown.classes else {}
 
     def round(self, scenes: SceneBatch, step: Step) -> None:
-        heard = self.hear(pick(captions_of(scenes)))
-        objects = objects_of(scenes, self.config)
+        config, captions = self.config, pick(captions_of(scenes), self.config.fullest)
+        heard, nearly = self.hear(captions), self.exchanged(captions)
+        objects = objects_of(scenes, config)
         painted = self.paint(heard, objects)
         judges = cast(list[Discriminator], list(self.discriminators))
-        real = pyramid(scenes.images, self.config.sides)
+        real = pyramid(scenes.images, config.sides)
 
         losses, figures = [], []
         for d, truth, fake in zip(judges, real, painted.pictures, strict=True):
             loss, figure = discriminator_loss(
-                d, truth, fake, heard.sentence, objects, self.config.misplaced
+                d, truth, fake, heard.sentence, objects, config.misplaced, nearly
             )
             losses.append(loss)
             figures.append(figure)
@@ -225,17 +256,38 @@ class OPGANObjective(Objective):
         step("D", torch.stack(losses).sum(), **means)
 
         pairs = zip(judges, painted.pictures, strict=True)
-        adversarial = sum(convinced(d, fake, heard.sentence, objects) for d, fake in pairs)
-        regions, whole = self.eye(painted.pictures[-1])
-        matched = damsm_loss(regions, whole, heard, self.gammas)
-        divergence = kl_to_normal(painted.mu, painted.logvar)
-        loss = adversarial + self.config.damsm_weight * matched + self.config.kl * divergence
-        step("G", loss, damsm=matched, kl=divergence)
+        answers = [convinced(d, fake, heard.sentence, objects) for d, fake in pairs]
+        terms = self.terms(painted, heard, objects, real)
+        weights = {"damsm": config.damsm_weight, "crop": config.crop, "kl": config.kl}
+        weighed = [weights[name] * term for name, term in terms.items()]
+        step("G", torch.stack(answers + weighed).sum(), **terms)
+
+    def terms(
+        self, painted: Painted, heard: Heard, objects: Objects, real: Sequence[Tensor]
+    ) -> dict[str, Tensor]:
+        """What G is asked for besides convincing D; what has no weight is not computed."""
+        terms = {"kl": kl_to_normal(painted.mu, painted.logvar)}
+        if self.config.damsm_weight:
+            regions, whole = self.eye(painted.pictures[-1])
+            terms["damsm"] = damsm_loss(regions, whole, heard, self.gammas)
+        if self.config.crop:
+            both = zip(painted.pictures, real, strict=True)
+            apart = [crop_distance(fake, truth, objects) for fake, truth in both]
+            terms["crop"] = torch.stack(apart).mean()
+        return terms
 
     @torch.no_grad()
     def hear(self, captions: list[str]) -> Heard:
         """The captions' codes, from frozen encoders."""
         return self.text.eval().read(captions, self.config.words)
+
+    def exchanged(self, captions: list[str]) -> Tensor | None:
+        """The sentences with one word exchanged, if they are asked for: ``[B, text]``."""
+        if not self.config.swapped:
+            return None
+        chances = draw(torch.rand, len(captions)).tolist()
+        pairs = zip(captions, chances, strict=True)
+        return self.hear([swapped(c, self.text.vocabulary, chance) for c, chance in pairs]).sentence
 
     def paint(self, heard: Heard, objects: Objects) -> Painted:
         """New pictures."""

@@ -8,6 +8,7 @@ is read there: the crop shows the box on a small square, the paste shows a small
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -15,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from course_lib.nn.paste import pose_at, warp
+from course_lib.objective import draw
 
 __all__ = ["Objects", "crop_and_flip", "lay", "merge"]
 
@@ -55,7 +57,9 @@ class Objects(NamedTuple):
         """From a batch of scenes: corners ``[B, O, 4]``, ids and presence ``[B, O]``.
 
         The ``most`` largest are kept, large ones first, so that small ones are laid over them.
+        There are as many places as the fullest scene needs, one at least.
         """
+        most = min(most, max(int(present.sum(dim=1).max()), 1))
         if not present.shape[1]:  # background only
             boxes, ids, present = (
                 part.new_zeros(len(part), 1, *part.shape[2:]) for part in (boxes, ids, present)
@@ -77,6 +81,22 @@ class Objects(NamedTuple):
     def to(self, like: Tensor) -> Objects:
         """The same on another device, in another precision."""
         return Objects(*(part.to(like) for part in self))
+
+    @property
+    def present(self) -> Tensor:
+        """Which objects there are: ``[B, O]``, bool."""
+        return self.labels[..., -1] == 0
+
+    def renamed(self) -> Objects:
+        """Every object's box, said to hold something else: the class ``k`` places further on.
+
+        ``k`` is drawn anew for each object, so that all other classes are equally likely.
+        """
+        classes, device = self.labels.shape[-1] - 1, self.labels.device
+        shift = draw(partial(torch.randint, 1, classes), *self.labels.shape[:2]).to(device)
+        ids = (self.labels[..., :-1].argmax(-1) + shift) % classes
+        labels = torch.where(self.present[..., None], F.one_hot(ids, classes + 1), self.labels)
+        return Objects(labels.to(self.labels), self.crop, self.paste)
 
     def misplaced(self) -> Objects:
         """Everybody's classes in the boxes of another layout: those of the reversed batch."""

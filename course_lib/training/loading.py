@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader, Dataset
 from course_lib.errors import CourseError
 from course_lib.objective import TrainConfig
 from course_lib.scene import SceneBatch, Source
-from course_lib.training.order import batch_indices, chance_of
+from course_lib.training.order import batch_indices, chance_of, epoch_length
 
 __all__ = ["SceneLoader", "pick_workers"]
 
@@ -45,13 +45,13 @@ class SceneLoader:
     def __init__(
         self, source: Source, config: TrainConfig, device: torch.device, share: slice | None = None
     ) -> None:
-        if len(source) < config.batch_size:
+        self.scenes = Rounds(source, config.batch_size, config.seed, share or slice(None))
+        if not epoch_length(self.scenes.kinds, config.batch_size):
             raise CourseError(
                 f"{len(source)} scenes are fewer than batch_size {config.batch_size}: no batch",
                 where=source.name,
                 fix=f"batch_size={len(source)} or less",
             )
-        self.scenes = Rounds(source, config.batch_size, config.seed, share or slice(None))
         self.rounds, self.workers = config.rounds, pick_workers(config.workers, source, device)
         self._expected = -1  # the round that `_coming` yields next
         self._coming: Iterator[Loaded] = iter(())
@@ -113,9 +113,15 @@ class Rounds(Dataset[Loaded]):
     seed: int
     share: slice
 
+    @property
+    def kinds(self) -> int | torch.Tensor:
+        """How many scenes there are; of a source that wants batches of one group, the groups."""
+        groups: torch.Tensor | None = getattr(self.source, "groups", None)
+        return len(self.source) if groups is None else groups
+
     def indices(self, number: int) -> torch.Tensor:
         """Which scenes of the source this process reads for that round."""
-        return batch_indices(len(self.source), self.batch_size, self.seed, number)[self.share]
+        return batch_indices(self.kinds, self.batch_size, self.seed, number)[self.share]
 
     def __getitem__(self, number: int) -> Loaded:
         """The batch, or what went wrong: torch would rebuild an error without its file and mend."""
@@ -137,7 +143,7 @@ class Rounds(Dataset[Loaded]):
         indices = self.indices(number)
         if not hasattr(self.source, "varied"):
             return self.source.batch(indices)
-        epoch = number // (len(self.source) // self.batch_size)
+        epoch = number // epoch_length(self.kinds, self.batch_size)
         chances = [chance_of(self.seed, epoch, index) for index in indices.tolist()]
         return self.source.varied(indices, chances)
 

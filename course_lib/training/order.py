@@ -11,17 +11,38 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-__all__ = ["batch_indices", "chance_of"]
+__all__ = ["batch_indices", "chance_of", "epoch_length"]
 
 
-def batch_indices(count: int, batch_size: int, seed: int, round: int) -> Tensor:
+def batch_indices(scenes: int | Tensor, batch_size: int, seed: int, round: int) -> Tensor:
     """The ``batch_size`` indices of ``round``: ``[B]``, int64.
 
-    Every epoch goes through the ``count`` scenes in an order of its own; the few that do not fill a
-    batch are left out, others in each epoch.
+    Every epoch goes through the scenes in an order of its own; the few that do not fill a batch are
+    left out, others in each epoch.
+
+    Args:
+        scenes: how many there are; or the group of each, ``[N]``: batches are then of one group.
     """
-    epoch, place = divmod(round, count // batch_size)
-    return epoch_order(count, seed, epoch)[place * batch_size : (place + 1) * batch_size]
+    epoch, place = divmod(round, epoch_length(scenes, batch_size))
+    if isinstance(scenes, Tensor):
+        return grouped_order(scenes, batch_size, seed, epoch)[place]
+    return epoch_order(scenes, seed, epoch)[place * batch_size : (place + 1) * batch_size]
+
+
+def epoch_length(scenes: int | Tensor, batch_size: int) -> int:
+    """How many whole batches an epoch has."""
+    sizes = torch.tensor(scenes) if isinstance(scenes, int) else scenes.bincount()
+    return int((sizes // batch_size).sum())
+
+
+@lru_cache(maxsize=2)
+def grouped_order(groups: Tensor, batch_size: int, seed: int, epoch: int) -> Tensor:
+    """An epoch's batches, each of one group, the groups in any order: ``[batches, B]``."""
+    order = epoch_order(len(groups), seed, epoch)
+    members = [order[groups[order] == group] for group in groups.unique()]
+    whole = [some[: len(some) // batch_size * batch_size] for some in members]
+    batches = torch.cat(whole).view(-1, batch_size)
+    return batches[epoch_order(len(batches), seed, epoch)]
 
 
 @lru_cache(maxsize=2)

@@ -1,5 +1,6 @@
 """DAMSM: its losses against plain loops, its eyes, its training, and AttnGAN's files."""
 
+import math
 import pickle
 
 import pytest
@@ -11,6 +12,7 @@ from course_lib.opgan.damsm.losses import (
     Gammas,
     attend,
     damsm_loss,
+    exchanged_loss,
     sentence_agreement,
     two_ways,
     word_agreement,
@@ -64,6 +66,14 @@ def test_all_four_cross_entropies_count():
     torch.testing.assert_close(damsm_loss(REGIONS, whole, HEARD), sum(parts))
 
 
+def test_a_caption_wrong_in_one_word_must_agree_less():
+    whole, own = torch.tensor([[1.0, 0.0]]), torch.tensor([[2.0, 0.0]])
+    loss = exchanged_loss(whole, own, torch.tensor([[0.0, 3.0]]), 10.0)
+    assert loss.item() == pytest.approx(math.log1p(math.exp(-10)), rel=1e-3)
+    same = exchanged_loss(whole, own, own, 10.0)
+    assert same.item() == pytest.approx(math.log(2))
+
+
 # --- eyes ---
 
 
@@ -78,9 +88,9 @@ def test_the_inception_eye_has_the_published_sizes_and_learns_two_layers():
 
 
 @pytest.mark.parametrize("side", [32, 64])
-def test_the_small_eye_has_regions_of_a_quarter_of_the_side(side):
+def test_the_small_eye_has_regions_of_an_eighth_of_the_side(side):
     regions, whole = SmallEye(6, 2)(torch.zeros(2, 3, side, side))
-    assert regions.shape == (2, 6, side // 4, side // 4) and whole.shape == (2, 6)
+    assert regions.shape == (2, 6, side // 8, side // 8) and whole.shape == (2, 6)
 
 
 def light(code):

@@ -14,6 +14,7 @@ from course_lib.opgan.objective import (
     OPGANConfig,
     OPGANObjective,
     convinced,
+    crop_distance,
     discriminator_loss,
     objects_of,
     things,
@@ -64,12 +65,14 @@ class Scripted:
 
 
 @pytest.mark.parametrize("misplaced", ["fake", "real", "none"])
-def test_the_loss_is_the_mean_of_what_is_right_and_of_what_is_wrong(misplaced):
+@pytest.mark.parametrize("exchanged", [False, True])
+def test_the_loss_is_the_mean_of_what_is_right_and_of_what_is_wrong(misplaced, exchanged):
     real, fake = torch.randn(3, 1, 1, 1), torch.randn(3, 1, 1, 1)
     sentence = torch.randn(3, 1)
     told = Objects.of(torch.rand(3, 1, 4), torch.zeros(3, 1).long(), 2)
     d = Scripted()
-    loss, figures = discriminator_loss(d, real, fake, sentence, told, misplaced)
+    nearly = torch.randn(3, 1) if exchanged else None
+    loss, figures = discriminator_loss(d, real, fake, sentence, told, misplaced, nearly)
 
     def no(logits):
         return F.binary_cross_entropy_with_logits(logits, torch.zeros_like(logits))
@@ -85,11 +88,36 @@ def test_the_loss_is_the_mean_of_what_is_right_and_of_what_is_wrong(misplaced):
         assert torch.equal(d.shown[2][1].crop, told.crop.flip(0))
         assert torch.equal(d.shown[2][1].labels, told.labels)
         wrong += [no(d.conditional(askew, sentence)), no(d.unconditional(askew))]
+    wrong += [no(d.conditional(x, nearly))] if exchanged else []
     expected = (yes(d.conditional(x, sentence)) + yes(d.unconditional(x))) / 2
     torch.testing.assert_close(loss, expected + sum(wrong) / len(wrong))
     assert set(figures) == {"real", "fake", "accuracy"}
     convincing = yes(d.conditional(y, sentence)) + yes(d.unconditional(y))
     torch.testing.assert_close(convinced(d, fake, sentence, told), convincing)
+
+
+def test_a_real_picture_may_be_shown_with_other_names():
+    """Boxes stay, names change, and nothing stays nothing; every other name is equally likely."""
+    told = Objects.of(torch.rand(500, 2, 4), torch.tensor([[2, -1]]).expand(500, 2), 5)
+    other = told.renamed()
+    assert torch.equal(other.crop, told.crop) and torch.equal(other.paste, told.paste)
+    first, second = other.labels.argmax(2).T
+    assert second.unique().tolist() == [4] and first.unique().tolist() == [0, 1, 3]
+    assert (first.bincount()[[0, 1, 3]] / 500 - 1 / 3).abs().max() < 0.1
+    d = Scripted()
+    real, fake = torch.randn(500, 1, 1, 1), torch.randn(500, 1, 1, 1)
+    discriminator_loss(d, real, fake, torch.zeros(500, 1), told, "renamed")
+    assert d.shown[2][0] is real and not torch.equal(d.shown[2][1].labels, told.labels)
+
+
+def test_objects_are_compared_box_by_box():
+    boxes = torch.tensor([[[0, 0, 0.25, 0.25], [0.5, 0.5, 0.5, 0.5]], [[0, 0, 1, 1], [-1.0] * 4]])
+    told = Objects.of(boxes, torch.tensor([[0, 1], [1, -1]]), 3)
+    real, fake = torch.zeros(2, 3, 64, 64), torch.zeros(2, 3, 64, 64)
+    fake[0, :, :16, :16], fake[0, :, :16, 32:] = 1.5, 9  # the small object; where nothing is
+    assert crop_distance(fake, real, told).item() == pytest.approx(0.5)  # one of three
+    nothing = Objects.nothing(2, 3)
+    assert crop_distance(fake, real, nothing) == 0
 
 
 # --- layouts of scenes ---
@@ -111,6 +139,13 @@ def test_scenes_become_objects_and_the_pathway_can_be_off():
     assert all(map(torch.equal, off, Objects.nothing(4, 18)))
 
 
+def test_there_are_as_many_places_as_the_fullest_scene_needs():
+    some = scenes()
+    fullest = [objects_of(replace(some, present=some.present & kept), small()).labels.shape[1]
+               for kept in (torch.tensor(True), torch.tensor([[True, False]]))]  # fmt: skip
+    assert fullest == [2, 1]
+
+
 def test_scenes_that_do_not_fit_are_refused():
     with pytest.raises(CourseError, match="no boxes"):
         objects_of(SceneBatch(torch.zeros(2, 3, 8, 8)), small())
@@ -128,7 +163,8 @@ def test_the_defaults_are_those_of_the_published_program():
         "next_label": 128, "classes": 81, "residuals": 3, "size": 256, "stages": 3, "text": 256,
         "lr_g": 2e-4, "lr_d": 2e-4, "betas": (0.5, 0.999), "ema": 0.999, "damsm_weight": 50.0,
         "gammas": (4.0, 5.0, 10.0), "kl": 1.0, "words": 12, "max_objects": 10,
-        "misplaced": "fake", "norm_d": "batch",
+        "misplaced": "fake", "norm_d": "batch", "grouped": True,
+        "high_pass": 0.0, "swapped": False, "crop": 0.0, "logvar": 0.0, "fullest": 0.0,
     }  # fmt: skip
     assert {name: config[name] for name in published} == published
     assert config["rounds"] * config["batch_size"] // 82_783 == 120  # epochs
@@ -145,6 +181,8 @@ def test_the_defaults_are_those_of_the_published_program():
         ({"width": 0}, "width is 0"),
         ({"batch_size": 1}, "wrong captions need 2"),
         ({"kl": -1.0}, "must not be negative"),
+        ({"crop": -1.0}, "must not be negative"),
+        ({"fullest": 2.0}, "fullest is 2.0"),
         ({"gammas": (1.0, 2.0)}, "three numbers above 0"),
         ({"lr_d": 0.0}, "lr_d is 0"),
     ],
@@ -178,7 +216,13 @@ class Recorder:
 
 
 @pytest.mark.parametrize(
-    "values", [{}, {"norm_d": "spectral"}, {"misplaced": "real", "fault": True}]
+    "values",
+    [
+        {},
+        {"norm_d": "spectral"},
+        {"misplaced": "real", "fault": True},
+        {"norm_d": "none", "high_pass": 3.0, "crop": 1.0, "swapped": True},
+    ],
 )
 def test_a_round_moves_every_part_of_both(values):
     objective = OPGANObjective(small(**values))

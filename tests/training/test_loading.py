@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 from torch.utils.data import _utils
 
+from course_lib.data import sources
 from course_lib.data.digits import Digits
 from course_lib.data.sources import open_source
 from course_lib.dcgan.objective import DCGANConfig, DCGANObjective
@@ -302,3 +303,21 @@ def is_alive(process: int) -> bool:
         return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def test_pages_of_a_book_can_be_grouped_by_how_many_things_they_have(monkeypatch):
+    """Counted without drawing them; what is drawn has as many. More than three are one group."""
+    monkeypatch.setattr(sources, "ENOUGH", 120)
+    source = open_source("storybook", 64, groups=3)
+    assert len(source.groups) == len(source) == 120
+    assert source.groups.unique().tolist() == [0, 1, 2, 3]
+    batch = source.batch(torch.arange(24))
+    assert torch.equal(batch.present.sum(dim=1).clamp(max=3), source.groups[:24])
+    read = loading.Rounds(source, 3, 0, slice(None))
+    counts = [read.read(number).present.sum(dim=1).clamp(max=3) for number in range(4)]
+    assert all(len(some.unique()) == 1 for some in counts)
+
+
+def test_sources_that_cannot_count_say_so(folder):
+    with pytest.raises(CourseError, match="how many objects these scenes have is not known"):
+        open_source(str(folder), 16, groups=3)

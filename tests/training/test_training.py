@@ -14,7 +14,7 @@ from course_lib.errors import CourseError
 from course_lib.scene import SceneBatch
 from course_lib.storage.checkpoint import read_checkpoint
 from course_lib.training import train
-from course_lib.training.order import batch_indices
+from course_lib.training.order import batch_indices, epoch_length
 from course_lib.training.state import TrainingState
 from course_lib.training.step import OptimiserStep
 
@@ -156,6 +156,18 @@ def test_the_average_follows_its_formula():
 def test_too_few_scenes_are_an_error_and_not_an_empty_run(tmp_path):
     with pytest.raises(CourseError, match="5 scenes are fewer than batch_size 12"):
         play(tmp_path, source=FewDigits(5))
+
+
+def test_grouped_batches_are_of_one_group_and_an_epoch_has_each_scene_once_at_most():
+    groups = torch.arange(50) % 3  # 17, 17 and 16 scenes
+    assert epoch_length(groups, 5) == 9
+    for first in (0, 9):
+        batches = [batch_indices(groups, 5, 0, number) for number in range(first, first + 9)]
+        assert all(len(groups[batch].unique()) == 1 for batch in batches)
+        assert torch.cat(batches).unique().numel() == 45
+    kinds = [groups[batch[0]].item() for batch in batches]
+    assert sorted(kinds) == [0, 0, 0, 1, 1, 1, 2, 2, 2] != kinds
+    assert not torch.equal(batch_indices(groups, 5, 0, 0), batch_indices(groups, 5, 0, 9))
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_round(tmp_path):

@@ -86,6 +86,9 @@ class Coco(OnDisk):
     def files(self) -> Iterable[Path]:
         return (*self.jsons, *super().files())
 
+    def counts(self) -> Tensor:
+        return torch.tensor([len(self._shown(key)) for key in self.order])
+
     def read(self, index: int) -> Scene:
         key, path = self.order[index], self.where(index)
         image = load_image(path)

@@ -15,7 +15,10 @@ from torch import Tensor
 
 from course_lib.text.recurrent import Heard
 
-__all__ = ["Gammas", "attend", "damsm_loss", "sentence_agreement", "two_ways", "word_agreement"]
+__all__ = [
+    "Gammas", "attend", "damsm_loss", "exchanged_loss", "sentence_agreement", "two_ways",
+    "word_agreement",
+]  # fmt: skip
 
 
 class Gammas(NamedTuple):
@@ -74,6 +77,16 @@ def two_ways(agreement: Tensor, gamma: float, same: Tensor | None = None) -> tup
         others = (same[:, None] == same) & (own[:, None] != own)
         scores = scores.masked_fill(others, -torch.inf)
     return F.cross_entropy(scores, own), F.cross_entropy(scores.T, own)
+
+
+def exchanged_loss(whole: Tensor, own: Tensor, wrong: Tensor, gamma: float) -> Tensor:
+    """``-log P`` that a picture chooses its own caption, not the one that is wrong in one word.
+
+    In a batch captions differ in many words, and a sentence that tells the loudest is found.
+    Not in the paper; shapes as in :func:`sentence_agreement`, one wrong caption a picture.
+    """
+    agree = [F.cosine_similarity(whole, sentence, dim=1) for sentence in (own, wrong)]
+    return F.softplus(gamma * (agree[1] - agree[0])).mean()
 
 
 def damsm_loss(

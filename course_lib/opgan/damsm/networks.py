@@ -44,21 +44,21 @@ class InceptionEye(Inception3):
 
 
 class SmallEye(nn.Module):
-    """For small pictures: five convolutions, regions a quarter of the side.
+    """For small pictures: six convolutions, regions an eighth of the side that see 33 pixels.
 
-    Shapes: pictures ``[B, 3, s, s]`` -> regions ``[B, code, s / 4, s / 4]``, whole ``[B, code]``.
+    Shapes: pictures ``[B, 3, s, s]`` -> regions ``[B, code, s / 8, s / 8]``, whole ``[B, code]``.
     """
 
     def __init__(self, code: int, width: int) -> None:
         super().__init__()
-        near = [3, width, 2 * width, 4 * width]
-        self.near = nn.Sequential(*map(_block, near, near[1:], (1, 2, 2)))
-        self.far = nn.Sequential(*map(_block, (4 * width,) * 2, (4 * width,) * 2, (2, 2)))
-        self.emb_features = nn.Conv2d(4 * width, code, 1, bias=False)
-        self.emb_cnn_code = nn.Linear(8 * width, code)
+        near, wide = [3, width, 2 * width, 4 * width, 4 * width, 4 * width], 4 * width
+        self.near = nn.Sequential(*map(_block, near, near[1:], (1, 2, 2, 2, 1)))
+        self.far = _block(wide, wide, 2)
+        self.emb_features = nn.Conv2d(wide, code, 1, bias=False)
+        self.emb_cnn_code = nn.Linear(2 * wide, code)
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        near = self.near(pictures)  # [B, 4 width, s / 4, s / 4]
+        near = self.near(pictures)  # [B, 4 width, s / 8, s / 8]
         far = self.far(near)  # [B, 4 width, s / 16, s / 16]
         whole = torch.cat([near.mean(dim=(2, 3)), far.amax(dim=(2, 3))], dim=1)  # [B, 8 width]
         return self.emb_features(near), self.emb_cnn_code(whole)

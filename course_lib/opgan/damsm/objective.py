@@ -18,14 +18,14 @@ from torch import Tensor, nn
 
 from course_lib.errors import CourseError, Problems
 from course_lib.foreign import fill, read_pickle, read_weights
-from course_lib.objective import Objective, Player, Step, TrainConfig, check_adam, check_each
-from course_lib.opgan.damsm.losses import Gammas, damsm_loss, sentence_agreement
+from course_lib.objective import Objective, Player, Step, TrainConfig, check_adam, check_each, draw
+from course_lib.opgan.damsm.losses import Gammas, damsm_loss, exchanged_loss, sentence_agreement
 from course_lib.opgan.damsm.networks import DAMSM, InceptionEye, SmallEye
 from course_lib.scene import SceneBatch, Source
 from course_lib.storage.checkpoint import part, read_checkpoint
 from course_lib.text.objective import captions_of, pick
 from course_lib.text.recurrent import RecurrentEncoder
-from course_lib.text.vocabulary import Vocabulary
+from course_lib.text.vocabulary import Vocabulary, swapped
 
 __all__ = ["DAMSMConfig", "DAMSMObjective", "check_gammas", "load_damsm"]
 
@@ -47,6 +47,9 @@ class DAMSMConfig(TrainConfig):
     vocabulary: int = 27_297  # the most words that are told apart, and the end
     vocabulary_scenes: int = 82_783  # scenes whose captions make up the vocabulary
     words: int = 15  # that are read of a caption
+    fullest: float = 0.0  # chance that a scene's longest caption is read, else any of them
+    groups: int = 0  # batches of scenes with equally many objects, so many or more; 0 for any
+    swapped: float = 0.0  # weight of captions with one word exchanged; 0 for none, as published
     gammas: tuple[float, float, float] = (4.0, 5.0, 10.0)  # sharpness: regions, words, batch
     ema: float = 0.0  # the encoders are not averaged
     lr_decay: float = 0.5  # see above
@@ -59,6 +62,9 @@ class DAMSMConfig(TrainConfig):
         check_each(problems, self, *names, "code", "eye", "cell")
         problems.check(self.code % 2 == 0, f"code is {self.code}, it must be an even number")
         problems.check(self.batch_size >= 2, "batch_size is 1; wrong captions need 2 scenes")
+        problems.check(0 <= self.fullest <= 1, f"fullest is {self.fullest}, a share from 0 to 1")
+        problems.check(self.groups >= 0, f"groups is {self.groups}, a whole number, 0 for none")
+        problems.check(self.swapped >= 0, f"swapped is {self.swapped}, it must not be negative")
         check_gammas(problems, self.gammas)
         check_adam(problems, "lr", self.lr, self.betas)
 
@@ -151,18 +157,30 @@ class DAMSMObjective(Objective):
         told = (captions_of(source.batch(some)) for some in parts)
         found = Vocabulary.of(caption for some in told for scene in some for caption in scene)
         kept = dict(list(found.words.items())[: self.config.vocabulary - 1])  # the most frequent
-        self.damsm.text.vocabulary = Vocabulary(kept)
+        more = (found.swaps, found.pairs) if self.config.swapped else ()
+        self.damsm.text.vocabulary = Vocabulary(kept, *more)
 
     def round(self, scenes: SceneBatch, step: Step) -> None:
-        captions = pick(captions_of(scenes))
+        captions = pick(captions_of(scenes), self.config.fullest)
         heard = self.damsm.text.read(captions, self.config.words)
         regions, whole = self.damsm.image(scenes.images)
         same = torch.tensor([captions.index(caption) for caption in captions])
         agree = sentence_agreement(whole, heard.sentence).float()
         best = (agree.argmax(1).cpu() == torch.arange(len(captions))).float().mean()
         loss = damsm_loss(regions, whole, heard, self.gammas, same.to(regions.device))
+        if self.config.swapped:
+            wrong = self.exchanged(captions)
+            nearly = exchanged_loss(whole, heard.sentence, wrong, self.gammas.batch)
+            loss = loss + self.config.swapped * nearly
         self.latest = scenes.images, captions
         step("damsm", loss, found=best)
+
+    def exchanged(self, captions: list[str]) -> Tensor:
+        """The sentences with one word exchanged: ``[B, code]``."""
+        chances, text = draw(torch.rand, len(captions)).tolist(), self.damsm.text
+        pairs = zip(captions, chances, strict=True)
+        told = [swapped(caption, text.vocabulary, chance) for caption, chance in pairs]
+        return text.read(told, self.config.words).sentence
 
     @torch.no_grad()
     def preview(self, players: Mapping[str, nn.Module]) -> Tensor:
