@@ -10,8 +10,8 @@
 - :mod:`~course_lib.grading.grade`, :mod:`~course_lib.grading.report`: a class, and its marks.
 """
 
-from course_lib.grading.asking import Wrong, parts, same
+from course_lib.grading.asking import Wrong, alike, parts, same
 from course_lib.grading.check import check
 from course_lib.grading.hidden import hidden
 
-__all__ = ["Wrong", "check", "hidden", "parts", "same"]
+__all__ = ["Wrong", "alike", "check", "hidden", "parts", "same"]

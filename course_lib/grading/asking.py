@@ -12,7 +12,7 @@ from torch import Tensor
 from course_lib.grading.serve import answer, in_words
 from course_lib.grading.values import Foreign
 
-__all__ = ["Asked", "Draw", "Local", "Wrong", "kind_of", "parts", "same"]
+__all__ = ["Asked", "Draw", "Local", "Wrong", "alike", "kind_of", "parts", "same"]
 
 
 class Wrong(AssertionError):
@@ -73,19 +73,12 @@ class Draw:
         return torch.randint(classes, shape, generator=self.dice)
 
 
-def same(came: Any, right: Tensor | float, what: str = "the value", close: float = 1e-4) -> None:
-    """Compares type, shape, kind of numbers, and values; strictly, nothing is broadcast.
-
-    Args:
-        close: largest difference, as a share of the largest right value (or of 1).
+def alike(came: Any, right: Tensor, what: str = "the value") -> None:
+    """Compares type, shape and kind of numbers; strictly, nothing is broadcast.
 
     Raises:
         Wrong: what came, and what is right.
     """
-    if isinstance(right, (int, float)) and not isinstance(right, bool):
-        right = torch.tensor(float(right))
-        if isinstance(came, (int, float)) and not isinstance(came, bool):
-            came = torch.tensor(float(came))
     if not isinstance(came, Tensor):
         raise Wrong(f"{what} should be a tensor; {kind_of(came)} came")
     if came.shape != right.shape:
@@ -94,11 +87,24 @@ def same(came: Any, right: Tensor | float, what: str = "the value", close: float
         raise Wrong(f"{what} should be of {right.dtype}; {came.dtype} came")
     if not bool(came.detach().isfinite().all()):
         raise Wrong(f"{what} holds NaN or infinite numbers")
+
+
+def same(came: Any, right: Tensor | float, what: str = "the value", close: float = 1e-4) -> None:
+    """Compares values as well.
+
+    Args:
+        close: largest difference, as a share of the largest right value (or of 1).
+
+    Raises:
+        Wrong: what came, and what is right.
+    """
+    if not isinstance(right, Tensor):
+        right = torch.tensor(float(right))
+        came = torch.tensor(float(came)) if type(came) in (int, float) else came
+    alike(came, right, what)
     came, right = came.detach().cpu().double(), right.detach().double()
-    if not came.numel():
-        return
     off = (came - right).abs()
-    if float(off.max()) > close * max(1.0, float(right.abs().max())):
+    if came.numel() and float(off.max()) > close * max(1.0, float(right.abs().max())):
         raise Wrong(_largest(off, came, right, what))
 
 

@@ -1,7 +1,7 @@
 """An assignment's source, and the grader's part that is made of it.
 
-The source is a notebook in jupytext's percent format with nbgrader's delimiters and cell metadata:
-what stands between ``### BEGIN HIDDEN TESTS`` and ``### END HIDDEN TESTS`` is the grader's part, the
+The source is a notebook in jupytext's percent format with nbgrader's delimiters and metadata: what
+stands between ``### BEGIN HIDDEN TESTS`` and ``### END HIDDEN TESTS`` is the grader's part, the
 cell's ``points`` are the question's, and a Markdown cell with points is an answer in words.
 """
 
@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from course_lib.errors import CourseError, suggestion
 from course_lib.grading.hidden import Test
@@ -118,7 +119,7 @@ def grader_part(source: str) -> str:
     blocks = []
     for header, body in _cells(source):
         found = METADATA.search(header)
-        points = json.loads(found[1]).get("points") if found else None
+        points: Any = json.loads(found[1]).get("points") if found else None
         asks, answer, tests = ASKS.findall(body), WORDS.search(body), HIDDEN.search(body)
         if bool(asks) != bool(tests) or (asks and points is None):
             what = "hidden tests, @hidden and points belong together"

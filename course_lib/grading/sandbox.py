@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -122,7 +122,7 @@ class Sandbox:
         """
         ours, theirs = socket.socketpair()
         order = {"do": "begin", "source": source, "function": function, "hidden": self.hidden}
-        order |= {"seconds": limits.seconds, "memory": limits.memory, "file": limits.file}
+        order |= asdict(limits)
         with ours, theirs:
             child = self._order(order, theirs)["child"]
             theirs.close()

@@ -74,15 +74,15 @@ def in_words(error: BaseException, module: str = MODULE) -> str:
 
 def load(source: str, name: str) -> Callable[..., Any]:
     """The function ``name`` of a module with this source, from which the course is hidden."""
-    for module in [name for name in sys.modules if name.partition(".")[0] == "course_lib"]:
-        del sys.modules[module]
+    for ours in [name for name in sys.modules if name.partition(".")[0] == "course_lib"]:
+        del sys.modules[ours]
     sys.modules["course_lib"] = None  # type: ignore[assignment]  # `import` then says: halted
     path = Path.cwd() / f"{MODULE}.py"
     path.write_text(source, encoding="utf-8")
     spec = importlib.util.spec_from_file_location(MODULE, path)
     module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
-    sys.modules[MODULE] = module  # type: ignore[assignment]
-    spec.loader.exec_module(module)  # type: ignore[union-attr,arg-type]
+    sys.modules[MODULE] = module
+    spec.loader.exec_module(module)  # type: ignore[union-attr]
     return getattr(module, name)
 
 
