@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
 from typing import get_args
 
 import torch
@@ -11,12 +13,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_lib.errors import Problems
+from course_lib.foreign import fill
 from course_lib.lrgan.networks import Discriminator, Generator, Painting, PoseKind, Sizes
+from course_lib.nn.penalties import r1_penalty
 from course_lib.objective import Objective, Player, Step, TrainConfig, check_adam, check_each, draw
 from course_lib.painter import noise
 from course_lib.scene import SceneBatch
+from course_lib.storage.checkpoint import part, read_checkpoint
 
-__all__ = ["LRGANConfig", "LRGANObjective", "area_hinge", "in_channels", "r1_penalty"]
+__all__ = ["LRGANConfig", "LRGANObjective", "area_hinge", "in_channels", "start_from"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,7 @@ class LRGANConfig(TrainConfig):
     norm_d: bool = True  # the published batch norm in D; False: D compares pictures instead
     r1: float = 0.0  # weight gamma of the R1 penalty; 0 for none
     r1_every: int = 8  # rounds between two R1 penalties, each r1_every times as heavy
+    start: str = ""  # a painter, or a run's folder, whose weights both players begin with
     ema: float = 0.0  # the paper samples from the last weights
     lr_g: float = 2e-4  # Adam's step sizes
     lr_d: float = 2e-4
@@ -110,14 +116,6 @@ class LRGANConfig(TrainConfig):
             problems.check(0 <= value <= self.size, f"{name} is {value}: from 0 to size")
 
 
-def r1_penalty(discriminator: nn.Module, real: Tensor) -> Tensor:
-    """``1/2 E |dD(x)/dx|^2`` on real pictures, in float32 (Mescheder et al. 2018, eq. 9)."""
-    with torch.autocast(real.device.type, enabled=False):
-        real = real.detach().float().requires_grad_(True)
-        (gradient,) = torch.autograd.grad(discriminator(real).sum(), real, create_graph=True)
-    return gradient.square().sum(dim=(1, 2, 3)).mean() / 2
-
-
 def area_hinge(painting: Painting, area: tuple[float, float]) -> Tensor:
     """How far masks lie outside their share of the picture: 1 for each 5 % of it too much.
 
@@ -127,6 +125,23 @@ def area_hinge(painting: Painting, area: tuple[float, float]) -> Tensor:
     low, high = area
     covered = torch.stack([layer.mask.mean(dim=(1, 2, 3)) for layer in painting.layers])
     return ((F.relu(low - covered) + F.relu(covered - high)) / 0.05).mean()
+
+
+def start_from(start: str, players: Mapping[str, Player]) -> None:
+    """Gives the players the weights of an earlier run with as large networks.
+
+    A run's folder has those of both; a painter, by its file or as ``lrgan`` the shipped one, has
+    G's alone. How many layers there are, how large and on which pictures, no weight knows.
+    """
+    path = Path(start)
+    if path.is_dir():
+        path /= "last.safetensors"
+    elif not path.suffix:
+        path = Path(str(resources.files("course_lib") / "weights" / f"{start}.safetensors"))
+    tensors = read_checkpoint(path, kind=LRGANObjective.kind).tensors
+    for name, player in players.items():
+        if weights := part(tensors, f"player/{name}") or part(tensors, name):
+            fill(player.module, weights, f"{name} of {path}")
 
 
 def in_channels(pictures: Tensor, channels: int) -> Tensor:
@@ -153,6 +168,8 @@ class LRGANObjective(Objective):
             "D": Player(self.discriminator, config.lr_d, config.betas),
             "G": Player(self.generator, config.lr_g, config.betas, averaged=True),
         }
+        if config.start:
+            start_from(config.start, self.players)
 
     def round(self, scenes: SceneBatch, step: Step) -> None:
         real = in_channels(scenes.images, self.config.channels)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.errors import CourseError, suggestion
+from course_lib.judges.canvases import CanvasJudge
 from course_lib.judges.spoil import shuffled
 from course_lib.metrics.features import NAME, THINGS, FeatureNet
 from course_lib.metrics.inception import inception_features
@@ -24,6 +25,12 @@ from course_lib.metrics.score import Score, enough, fixed_chance
 __all__ = ["fid", "inception_score", "kid"]
 
 Features = Literal["course", "inception"]
+Readers = Literal["course", "digits", "inception"]  # who names what is on a picture
+READERS = {
+    "course": "course-IS (the largest thing",
+    "digits": "digits-IS (canvas_judge's digits or none",
+    "inception": "IS (Inception",
+}
 SUBSET = 100  # pictures in each of KID's subsets
 
 
@@ -151,18 +158,28 @@ def _distance(
     )
 
 
-def inception_score(pictures: Tensor, real: Tensor, features: Features = "course") -> Score:
-    """Inception score (Salimans et al., 2016): more is better; ours has 18 classes at most."""
+def answers_of(pictures: Tensor, reader: Readers) -> Tensor:
+    """Logits of what is on the pictures: ``[N, classes]``."""
+    if reader == "digits":
+        return CanvasJudge.load().look(pictures)[0].clamp(min=1e-8).log()
+    return features_of(pictures, reader)[1]
+
+
+def inception_score(pictures: Tensor, real: Tensor, features: Readers = "course") -> Score:
+    """Inception score (Salimans et al., 2016): more is better, the number of classes at most.
+
+    Ours has 18 classes of Storybook's things; ``"digits"`` has 11, for chapter 03's canvases.
+    """
     enough(len(pictures), 100, "the Inception score")
-    shown, true = features_of(pictures, features)[1], features_of(real, features)[1]
+    shown, true = answers_of(pictures, features), answers_of(real, features)
     value = inception_score_of(shown)
     return Score(
         value,
         _interval(inception_score_of, shown, value, 40),
         len(pictures),
-        inception_score_of(features_of(tiles_shuffled(pictures), features)[1]),
+        inception_score_of(answers_of(tiles_shuffled(pictures), features)),
         inception_score_of(true),
-        f"{'course-IS (the largest thing' if features == 'course' else 'IS (Inception'}, "
+        f"{READERS[features]}, "
         f"{shown.shape[1]} classes), one split; more is better; centred bootstrap over pictures",
         floor_of="the same pictures, their tiles shuffled",
     )

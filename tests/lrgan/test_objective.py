@@ -1,8 +1,9 @@
 """LR-GAN's game: losses in closed form, one round, bad configurations, the five commands."""
 
+from dataclasses import replace
+
 import pytest
 import torch
-from torch import nn
 
 import course_lib
 from course_lib.data.digit_scenes import DigitScenes
@@ -14,9 +15,10 @@ from course_lib.lrgan.objective import (
     LRGANObjective,
     area_hinge,
     in_channels,
-    r1_penalty,
 )
+from course_lib.nn.penalties import r1_penalty
 from course_lib.scene import SceneBatch
+from course_lib.storage.checkpoint import part, read_checkpoint
 from course_lib.training import train
 
 SMALL = {"size": 16, "z_dim": 6, "width_g": 2, "least_width": 3, "width_d": 4, "batch_size": 8,
@@ -35,12 +37,6 @@ def test_the_hinge_counts_what_lies_outside_and_is_silent_inside():
     assert area_hinge(painting(0.30), (0.05, 0.25)).item() == pytest.approx(1.0, rel=1e-4)
     assert area_hinge(painting(0.0, 0.1), (0.05, 0.25)).item() == pytest.approx(0.5, rel=1e-4)
     assert area_hinge(painting(1.0), (0.0, 1.0)) == 0  # the default leaves masks free
-
-
-def test_r1_of_a_linear_discriminator():
-    linear = nn.Sequential(nn.Flatten(), nn.Linear(4, 1, bias=False))
-    nn.init.constant_(linear[1].weight, 1.5)  # |gradient| = 3
-    assert r1_penalty(linear, torch.randn(5, 1, 2, 2)).item() == pytest.approx(9 / 2)
 
 
 def test_pictures_become_grey_or_coloured():
@@ -147,9 +143,39 @@ def test_with_three_layers_the_small_profile_turns_to_two_digits(layers):
     assert two.scale[0] > one.scale[0] and two.area[1] < one.area[1]
 
 
-def test_a_run_writes_a_painter_that_loads(tmp_path):
-    config = course_lib.configure("lrgan", "smoke", {"rounds": 2, "device": "cpu"})
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run of two rounds, and its configuration."""
+    config = course_lib.configure("lrgan", "smoke", {"rounds": 2, "device": "cpu", "patch": 8})
     source = DigitScenes(Digits(32), size=16, count=64)
-    train(LRGANObjective(config), source, tmp_path, show=False)
-    painter = course_lib.load(tmp_path)
+    folder = tmp_path_factory.mktemp("run")
+    train(LRGANObjective(config), source, folder, show=False)
+    return folder, config
+
+
+def test_a_run_writes_a_painter_that_loads(run):
+    folder, config = run
+    painter = course_lib.load(folder)
     assert painter.config == config and painter.generate(seed=3).image.shape == (1, 16, 16)
+
+
+@pytest.mark.parametrize("file", ["", "last.safetensors", "painter.safetensors"])
+def test_a_training_of_two_digits_starts_from_a_run_of_one(run, file):
+    folder, config = run
+    two = replace(config, data="digits-two", layers=3, seed=9)
+    started = LRGANObjective(replace(two, start=str(folder / file))).players
+    fresh, saved = LRGANObjective(two).players, read_checkpoint(folder / "last.safetensors").tensors
+    expected = {name: part(saved, f"player/{name}") for name in "DG"}
+    if file == "painter.safetensors":  # an average of G, and no D
+        expected = {"D": fresh["D"].module.state_dict(),
+                    "G": course_lib.load(folder).generator.state_dict()}  # fmt: skip
+    for name, weights in expected.items():
+        torch.testing.assert_close(dict(started[name].module.state_dict()), dict(weights))
+
+
+def test_a_start_from_other_networks_says_how_they_differ(run):
+    folder, config = run
+    with pytest.raises(CourseError, match=r"(?s)G of .*the network has"):
+        LRGANObjective(replace(config, width_g=8, start=str(folder / "painter.safetensors")))
+    with pytest.raises(CourseError, match="no such file"):
+        LRGANObjective(replace(config, start=str(folder / "lost.safetensors")))

@@ -11,6 +11,8 @@ import sys
 import pytest
 import torch
 
+from course_lib.data.digit_scenes import DigitScenes
+from course_lib.data.digits import Digits
 from course_lib.data.fetch import Patience, fetch
 from course_lib.data.manifest import find
 from course_lib.errors import CourseError
@@ -68,6 +70,15 @@ def test_inception_score_of_certain_and_of_clueless_classifiers():
     half = torch.tensor([[math.log(3.0), 0.0], [0.0, math.log(3.0)]]).repeat(50, 1)
     wanted = math.exp(0.75 * math.log(1.5) + 0.25 * math.log(0.5))
     assert inception_score_of(half) == pytest.approx(wanted, rel=1e-5)
+
+
+def test_inception_score_of_canvases_counts_digits():
+    source = DigitScenes(Digits(32))
+    some = source.batch(torch.arange(100)).images
+    zeros = source.batch((source.digits[:, 0] == 0).nonzero()[:100, 0]).images
+    many, one = inception_score(some, some, "digits"), inception_score(zeros, some, "digits")
+    assert many.value == many.ceiling == one.ceiling > 4
+    assert 1 <= one.value < 2 and many.floor < 2 and "11 classes" in one.protocol
 
 
 @pytest.mark.parametrize("measure", [fid_of, kid_of, lambda one, _: inception_score_of(one)])
