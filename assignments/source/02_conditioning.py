@@ -78,7 +78,7 @@ def condition_equals_the_library(block, draw):
     """c, mu and logvar are those of the library's block"""
     inputs = cloud_layer(draw)
     came = parts(block(*inputs), 3, "c, mu and logvar")
-    for name, one, right in zip(("c", "mu", "logvar"), came, augmented(*inputs)):
+    for name, one, right in zip(("c", "mu", "logvar"), came, augmented(*inputs), strict=True):
         same(one, right, name)
 
 

@@ -71,6 +71,27 @@ MUTANTS: dict[str, dict[str, tuple[str, str]]] = {
         "kl_is_zero_for_the_normal": ("- logvar - 1", "- logvar"),
         "kl_pushes_the_right_way": ("logvar.exp()", "logvar.exp().detach()"),
     },
+    "03_affine_paste": {
+        "grid_equals_torch": ("torch.stack([x, y,", "torch.stack([y, x,"),
+        "grid_shifts_x_by_the_third_column": ("torch.ones_like(x)", "1 - x.abs()"),
+        "grid_teaches_every_pose": ("points, poses)", "points, poses.detach())"),
+        "sample_equals_torch": (
+            "/ 2 * (width - 1)",
+            "/ 2 * (height - 1)",
+        ),
+        "sample_fades_out_at_the_edge": ("(near * inside)", "near"),
+        "sample_keeps_pictures_apart": ("torch.arange(count)[", "(0 * torch.arange(count))["),
+        "sample_teaches_points": (
+            "near = (1 - (x - column).abs())",
+            "near = (1 - (x - column).abs().detach())",
+        ),
+        "paste_equals_the_library": ("cover * shown +", "shown +"),
+        "paste_leaves_the_rest": ("(1 - cover) * canvas", "(cover == 0) * canvas"),
+        "paste_teaches_poses_by_the_mask": (
+            "sample(mask, points)",
+            "sample(mask, points.detach())",
+        ),
+    },
 }
 
 

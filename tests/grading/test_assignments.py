@@ -16,6 +16,7 @@ from course_lib.grading.grade import FAIL, PASS, grade_one
 from course_lib.grading.hidden import run
 from course_lib.grading.sandbox import Limits
 from course_lib.grading.submission import read_submission
+from scripts.notebooks import code_cells, execute, pictures
 from tests.grading.mutants import MUTANTS, ROOT, planted, solution
 
 NAMES = [path.stem for path in sources()]
@@ -87,6 +88,15 @@ def test_there_is_an_instant_check_for_each_question_and_for_no_other():
     for name in NAMES:
         tests = [test.name for given, _, test in TESTS if given == name]
         assert sorted(MUTANTS[name]) == sorted(tests)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_the_solution_runs_through_and_draws_its_figure(name, tmp_path):
+    _, path, *_ = build(ROOT / "assignments" / "source" / f"{name}.py", tmp_path)
+    notebook = nbformat.read(path, as_version=4)
+    execute(notebook, tmp_path, "smoke")
+    assert [True for cell in code_cells(notebook) for _ in pictures(cell)]
 
 
 @pytest.mark.slow
