@@ -29,7 +29,7 @@ from course_lib.data.sources import open_source
 from course_lib.nn.by_label import LabelMaps, SoftMaps
 from course_lib.painter import noise
 from course_lib.scene import SceneBatch
-from course_lib.spade import networks
+from course_lib.spade import discriminator
 from course_lib.spade.networks import SPADE, SPADEBlock
 from course_lib.spade.objective import SPADEConfig, SPADEObjective
 
@@ -69,7 +69,7 @@ def published_form() -> Iterator[None]:
     halved = property(lambda maps: maps.plain().halved)
     with patch.object(SPADE, "modulation", modulation), \
          patch.object(SPADEBlock, "normalised", own_statistics), \
-         patch.object(networks, "conditioned", concatenated), \
+         patch.object(discriminator, "conditioned", concatenated), \
          patch.object(LabelMaps, "convolve", plain_convolution), \
          patch.object(LabelMaps, "halved", halved), \
          patch.object(LabelMaps, "once", forgetful):  # fmt: skip

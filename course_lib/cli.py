@@ -160,6 +160,8 @@ def train(arguments: list[str]) -> int:
     parser.add_argument("painter", help=", ".join(registry.WINGS))
     parser.add_argument("--profile", help="smoke, cpu (default), gpu or paper: how much work")
     parser.add_argument("--out", type=Path, help="folder (default: runs/PAINTER[-STAGE]-PROFILE)")
+    again = "settings of another run: its config.json, or its folder; options beside it count more"
+    parser.add_argument("--config", type=Path, help=again)
     begin = parser.add_mutually_exclusive_group()
     begin.add_argument("--fresh", action="store_true", help="do not go on where it stopped")
     begin.add_argument("--resume", type=Path, help="go on from this checkpoint or run's folder")
@@ -170,7 +172,7 @@ def train(arguments: list[str]) -> int:
         _add_fields(parser, registry.wing(painter).config)
     options, rest = parser.parse_known_args(arguments)
     wing = registry.wing(options.painter)
-    values = _overrides(vars(options), rest)
+    values = _settings(options.config, wing.kind) | _overrides(vars(options), rest)
     devices = _devices(options.devices, values)
     config = registry.configure(wing.kind, options.profile, values)
     if len(devices) > 1 and started() == 1:
@@ -226,9 +228,29 @@ def _comments(config: type[TrainConfig]) -> Iterator[tuple[str, str]]:
                 yield name, token.string.lstrip("# ")
 
 
+def _settings(path: Path | None, painter: str) -> dict[str, object]:
+    """The fields of a run's ``config.json``; none without a path."""
+    if path is None:
+        return {}
+    file = path / "config.json" if path.is_dir() else path
+    found = _read_json(file)
+    if not isinstance(found, dict) or found.pop("painter", None) != painter:
+        raise CourseError(f"these are no settings of {painter}", where=str(file))
+    return found
+
+
 def _overrides(options: dict[str, object], rest: list[str]) -> dict[str, object]:
     """The fields that were set, as text; an unknown ``--name value`` too, to be complained of."""
-    own = ("painter", "profile", "out", "fresh", "resume", "devices", "best")  # the verb's
+    own = (
+        "painter",
+        "profile",
+        "out",
+        "config",
+        "fresh",
+        "resume",
+        "devices",
+        "best",
+    )  # the verb's
     chosen = {name: value for name, value in options.items() if name not in own}
     words = [word for item in rest for word in item.split("=", 1)]
     for name, value in zip(words[::2], words[1::2] or [""], strict=False):
@@ -250,6 +272,10 @@ def sample(arguments: list[str]) -> int:
     where = 'what stands where, for a painter that listens to layouts: a JSON file like [["tree", '
     where += "[0.1, 0.4, 0.3, 0.9]]], two corners as fractions"
     parser.add_argument("--layout", type=Path, help=where)
+    drawn = "what is where, for a painter that listens to label maps: a PNG of ids or of colours"
+    parser.add_argument("--label-map", type=Path, help=drawn)
+    looks = "a picture whose style the painted ones are to have; without it, each seed is a style"
+    parser.add_argument("--style", type=Path, help=looks)
     parser.add_argument("--seed", type=int, default=7, help="of the first picture (default: 7)")
     parser.add_argument("--n", type=_count, default=16, help="how many pictures (default: 16)")
     parser.add_argument("--out", type=Path, help="a PNG, or a folder (default: in runs/samples)")
@@ -261,10 +287,12 @@ def sample(arguments: list[str]) -> int:
     from course_lib.registry import load
 
     painter = load(options.painter)
-    told = {"caption": options.caption, "layout": _read_json(options.layout)}
+    given = {name: getattr(options, name) for name in ("caption", "label_map", "style")}
+    told = given | {"layout": _read_json(options.layout)}
     told = {name: value for name, value in told.items() if value is not None}
-    for name in told.keys() - inspect.signature(painter.generate).parameters.keys():
-        raise CourseError(f"{painter.kind} listens to no {name}", where=f"--{name}")
+    for name in sorted(told.keys() - inspect.signature(painter.generate).parameters.keys()):
+        told_by = f"--{name.replace('_', '-')}"
+        raise CourseError(f"{painter.kind} listens to no {name.replace('_', ' ')}", where=told_by)
     seeds = range(options.seed, options.seed + options.n)
     name = f"{Path(options.painter).stem}-seed{options.seed}"
     out = options.out or runs_dir() / "samples" / (name if options.evaluate else f"{name}.png")
@@ -315,20 +343,38 @@ def _read_json(path: Path | None) -> Any:
 
 @verb
 def evaluate(arguments: list[str]) -> int:
-    """Scores a folder of pictures, whoever painted them.
+    """Scores a folder of pictures, or a painter of label maps.
 
     MEASURE is soa, semantic object accuracy: does a detector find what the captions name? What a
-    picture was asked for is in captions.csv, or in names such as label_00_person/1.png.
+    picture was asked for is in captions.csv, or in names such as label_00_person/1.png. Or it is
+    maps: are label maps read back, has stuff its texture, are styles different and true?
     """
     parser = _parser(evaluate)
-    parser.add_argument("measure", choices=["soa"])
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("measure", choices=["soa", "maps"])
+    of_what = "soa: a folder of pictures; maps: a painter's name, or a file of weights"
+    parser.add_argument("what", help=of_what)
     kinds = ["coco", "yolo", "storybook"]
-    parser.add_argument("--detector", choices=kinds, default="coco", help="who looks")
+    parser.add_argument("--detector", choices=kinds, default="coco", help="soa: who looks")
     parser.add_argument("--cfg", type=Path, help="for yolo: yolov3.cfg")
     parser.add_argument("--weights", type=Path, help="for yolo: yolov3.weights")
-    parser.add_argument("--batch_size", type=_count, default=16, help="pictures at once")
+    parser.add_argument("--batch_size", type=_count, default=16, help="soa: pictures at once")
+    parser.add_argument("--n", type=_count, default=500, help="maps: how many (default: 500)")
     options = parser.parse_args(arguments)
+    return _evaluate_maps(options) if options.measure == "maps" else _evaluate_soa(options)
+
+
+def _evaluate_maps(options: argparse.Namespace) -> int:
+    from course_lib.metrics.painted_maps import map_scores, report
+    from course_lib.registry import load
+
+    painter: Any = load(options.what)
+    if "label_map" not in inspect.signature(painter.generate).parameters:
+        raise CourseError(f"{painter.kind} takes no label maps", where="course evaluate maps")
+    print(report(map_scores(painter, options.n)))
+    return 0
+
+
+def _evaluate_soa(options: argparse.Namespace) -> int:
     from course_lib.metrics import soa
 
     looker: soa.Detector
@@ -340,7 +386,7 @@ def evaluate(arguments: list[str]) -> int:
         looker = YoloDetector(options.cfg, options.weights)
     else:
         looker = soa.CocoDetector() if options.detector == "coco" else soa.StorybookDetector()
-    print(soa.evaluate_folder(options.folder, looker, options.batch_size))
+    print(soa.evaluate_folder(Path(options.what), looker, options.batch_size))
     print(soa.comparison())
     return 0
 
@@ -411,6 +457,53 @@ def _data_parser() -> _Parser:
     for action in (preview, prepare):
         action.add_argument("--split", help="train2017, val, test, ... (default: the first)")
     return parser
+
+
+@verb
+def grade(arguments: list[str]) -> int:
+    """Grades a folder of submissions: ada.ipynb, or ada/ with a notebook in it.
+
+    Each question runs in a fenced process of its own. The marks are PASS, FAIL and NOT GRADED,
+    which is a fault of the grader: the next run tries again, and keeps what has not changed.
+    """
+    parser = _parser(grade)
+    parser.add_argument("folder", type=Path, help="a file or a folder for each student")
+    parser.add_argument("assignment", help="01, a source, or a grader's part")
+    parser.add_argument("--out", type=Path, help="folder of marks and pages (default: beside it)")
+    parser.add_argument("-j", "--jobs", type=_count, default=2, help="submissions side by side")
+    parser.add_argument("--outer", choices=["docker", "bubblewrap", "none"],
+                        help="what submissions lie in (default: what is there)")  # fmt: skip
+    parser.add_argument("--seconds", type=_count, default=20, help="a question may compute so long")
+    parser.add_argument("--again", action="store_true", help="also what was graded before")
+    options = parser.parse_args(arguments)
+    from course_lib.grading.assignment import find_assignment
+    from course_lib.grading.grade import grade_class
+    from course_lib.grading.report import isolation
+    from course_lib.grading.sandbox import Limits, pick_outer
+
+    assignment, outer = find_assignment(options.assignment), pick_outer(options.outer)
+    folder = options.folder.resolve()
+    out = options.out or folder.with_name(f"{folder.name}-{assignment.name}")
+    limits = Limits(options.seconds, 2 * options.seconds)
+    graded = grade_class(folder, assignment, out, jobs=options.jobs, outer=outer, limits=limits,
+                         again=options.again)  # fmt: skip
+    faults = sum(not one.complete for one in graded)
+    print(isolation(graded, outer))
+    print(f"{len(graded)} submissions, {faults} NOT GRADED; results: {out / 'summary.html'}")
+    return 1 if faults else 0
+
+
+@verb
+def assignments(arguments: list[str]) -> int:
+    """Makes students' notebooks, solutions and hidden tests from the assignments' sources."""
+    parser = _parser(assignments)
+    parser.add_argument("action", choices=["build"])
+    parser.add_argument("--folder", type=Path, help="where source/ lies (default: assignments)")
+    options = parser.parse_args(arguments)
+    from course_lib.grading.build import build_all
+
+    print(*build_all(options.folder), sep="\n")
+    return 0
 
 
 def _measure(text: str) -> int | tuple[int, int]:

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from course_lib.lostgan.networks import conv3x3, initialise
+from course_lib.nn.high_pass import high_passed
 from course_lib.nn.regions import region_features
 from course_lib.nn.spectral import spectral_norm
 
@@ -140,12 +141,3 @@ class Discriminator(nn.Module):
         ]
         order = torch.cat([small.nonzero(), (~small).nonzero()])[:, 0].argsort()
         return torch.cat(both)[order]
-
-
-def high_passed(pictures: Tensor, strength: float) -> Tensor:
-    """The pictures, and beside them what a 3 x 3 blur takes away, amplified: ``[B, 6, H, W]``.
-
-    Texture is faint beside differences of colour; a discriminator takes long to find it alone.
-    """
-    soft = F.avg_pool2d(pictures, 3, stride=1, padding=1, count_include_pad=False)
-    return torch.cat([pictures, strength * (pictures - soft)], dim=1)

@@ -6,7 +6,7 @@ Two measures for each class of stuff, both against real pictures: how strong the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +17,7 @@ from course_lib.errors import CourseError
 from course_lib.metrics.score import Score, bootstrap, condition, enough
 from course_lib.scene import SceneBatch
 
-__all__ = ["LEVEL", "spectrum_distance", "variance_ratio"]
+__all__ = ["LEVEL", "band_ratios", "right", "spectrum_distance", "variance_ratio"]
 
 STUFF = len(CLASSES.stuff)
 FINE = 7  # side in pixels of the mean that is taken away
@@ -72,13 +72,17 @@ def mean_of(rows: Tensor) -> Tensor:
     return total[:-1] / total[-1].clamp(min=1)
 
 
+Compare = Callable[[Tensor, Tensor], float]  # means of painted and of real ones
+
+
 def _by_class(
     measure: Callable[[Tensor, Tensor], Tensor],
-    compare: Callable[[Tensor, Tensor], float],
+    compares: Mapping[str, Compare],
     pictures: Tensor,
     scenes: SceneBatch,
     protocol: str,
 ) -> dict[str, Score]:
+    """Scores by the name of a kind of stuff and that of a comparison."""
     maps = condition(scenes, "label_maps")
     if pictures.shape != scenes.images.shape:
         raise CourseError(
@@ -88,27 +92,30 @@ def _by_class(
         )
     enough(len(pictures), 50, "texture")
     rows, real = measure(pictures, maps), measure(scenes.images, maps)
-    scores = {}
-    for kind, name in enumerate(CLASSES.stuff):
-        own, true = rows[:, kind], real[:, kind]
-        n, against = int((true[:, -1] > 0).sum()), mean_of(true)
-        if n < LEAST:
-            continue
+    return {
+        f"{name}{suffix}": _score(rows[:, kind], real[:, kind], compare, protocol)
+        for kind, name in enumerate(CLASSES.stuff)
+        for suffix, compare in compares.items()
+        if (real[:, kind, -1] > 0).sum() >= LEAST
+    }
 
-        def value(part: Tensor, against: Tensor = against) -> float:
-            return compare(mean_of(part), against)
 
-        scores[name] = Score(
-            value(own),
-            bootstrap(value, own),
-            n,
-            compare(torch.zeros_like(against), against),
-            value(true[1::2], mean_of(true[::2])),
-            protocol,
-            floor_of="flat colour",
-            ceiling_of="half of the real pictures against the other half",
-        )
-    return scores
+def _score(own: Tensor, true: Tensor, compare: Compare, protocol: str) -> Score:
+    against = mean_of(true)
+
+    def value(part: Tensor) -> float:
+        return compare(mean_of(part), against)
+
+    return Score(
+        value(own),
+        bootstrap(value, own),
+        int((true[:, -1] > 0).sum()),
+        compare(torch.zeros_like(against), against),
+        compare(mean_of(true[1::2]), mean_of(true[::2])),
+        protocol,
+        floor_of="flat colour",
+        ceiling_of="half of the real pictures against the other half",
+    )
 
 
 def variance_ratio(pictures: Tensor, scenes: SceneBatch) -> dict[str, Score]:
@@ -121,7 +128,29 @@ def variance_ratio(pictures: Tensor, scenes: SceneBatch) -> dict[str, Score]:
         return ((painted + LEVEL**2) / (real + LEVEL**2)).item()
 
     protocol = f"variance finer than {FINE} px inside the map's class, painted / real; 1 is right"
-    return _by_class(variances, ratio, pictures, scenes, protocol)
+    return _by_class(variances, {"": ratio}, pictures, scenes, protocol)
+
+
+def band_ratios(pictures: Tensor, scenes: SceneBatch) -> dict[str, Score]:
+    """Strength of each kind of stuff in each of four bands, as painted by as real: 1 is right.
+
+    By names as ``"grass, 10 to 4.5 px"``: the band of waves that are so long. Kinds without room
+    for a 16-pixel window in twenty pictures are left out.
+    """
+    compares = {}
+    for band, (high, low) in enumerate(zip(BANDS, BANDS[1:], strict=False)):
+
+        def ratio(painted: Tensor, real: Tensor, band: int = band) -> float:
+            return _powers(painted, real)[band].item()
+
+        compares[f", {high:.3g} to {low:.3g} px"] = ratio
+    protocol = f"power of a band in {WINDOW}-px Hann windows, painted / real; 1 is right"
+    return _by_class(spectra, compares, pictures, scenes, protocol)
+
+
+def right(ratios: Mapping[str, Score], low: float = 0.6, high: float = 1.4) -> float:
+    """The share of ratios that are about 1."""
+    return sum(low <= score.value <= high for score in ratios.values()) / len(ratios)
 
 
 def spectrum_distance(pictures: Tensor, scenes: SceneBatch) -> dict[str, Score]:
@@ -131,8 +160,13 @@ def spectrum_distance(pictures: Tensor, scenes: SceneBatch) -> dict[str, Score]:
     """
 
     def distance(painted: Tensor, real: Tensor) -> float:
-        least = LEVEL**2 / len(BANDS)
-        return ((painted + least) / (real + least)).log2().abs().mean().item()
+        return _powers(painted, real).log2().abs().mean().item()
 
     protocol = f"mean |log2 power ratio| of 4 bands in {WINDOW}-px Hann windows; 0 is right"
-    return _by_class(spectra, distance, pictures, scenes, protocol)
+    return _by_class(spectra, {"": distance}, pictures, scenes, protocol)
+
+
+def _powers(painted: Tensor, real: Tensor) -> Tensor:
+    """Ratios of four bands; a little is added to both, or empty ones would count most."""
+    least = LEVEL**2 / len(BANDS)
+    return (painted + least) / (real + least)

@@ -1,4 +1,4 @@
-"""SPADE's networks: a label map is painted, and every layer is told again what is where.
+"""SPADE's generator: a label map is painted, and every layer is told again what is where.
 
 Park, Liu, Wang, Zhu: Semantic Image Synthesis with Spatially-Adaptive Normalization, CVPR 2019
 (arXiv:1903.07291). A generator that sees the map only at its beginning forgets it: normalising a
@@ -15,25 +15,23 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.parametrize import is_parametrized
 
 from course_lib.nn.by_label import LabelMaps, Maps, SoftMaps, two_convolutions
 from course_lib.nn.spectral import spectral_norm
 from course_lib.nn.upsample import watched
 
 __all__ = [
-    "SPADE", "Discriminator", "Encoder", "Generator", "Grain", "Init", "Norm", "Seen", "Sizes",
-    "SPADEBlock", "Upsampling", "initialise",
+    "SPADE", "Concatenated", "Encoder", "Generator", "Grain", "Norm", "SPADEBlock", "Sizes",
+    "Upsampling", "norm_of", "normed",
 ]  # fmt: skip
 
 Norm = Literal["syncbatch", "batch", "instance", "none"]
 Upsampling = Literal["normal", "more", "most", "less"]
-Init = Literal["xavier", "xavier_uniform", "normal", "kaiming", "orthogonal", "none"]
 Grain = Callable[[int, int], Tensor]  # height and width -> white noise [B, 1, height, width]
 
 DOUBLINGS = {"less": 3, "normal": 5, "more": 6, "most": 7}
@@ -47,14 +45,15 @@ class Sizes:
     planes: int = 184  # classes, "unlabelled" among them, and one plane of edges
     size: int = 256  # width of the picture in pixels
     aspect: float = 1.0  # width by height
-    width: int = 64  # channels of the last block; the first has 16 times as many
-    upsampling: Upsampling = "normal"  # 5, 6 or 7 doublings; less: 3, without the first blocks
+    width: int = 64  # channels of the last block; the first has 16 times as many, or less: 8
+    upsampling: Upsampling = "normal"  # 5, 6 or 7 doublings; less: 3, in four blocks
     z_dim: int = 0  # length of a style; 0 for a generator that paints each map in one way
     norm: Norm = "syncbatch"  # what SPADE normalises by
     kernel: int = 3  # of SPADE's convolutions
     hidden: int = 128  # channels between SPADE's two convolutions
     spectral: bool = True  # spectral norm on the blocks' convolutions
     grain: bool = False  # white noise in every block, as much of it as each channel learns
+    concatenate: bool = False  # the baseline: the map beside the channels, and no SPADE
 
     @property
     def start(self) -> tuple[int, int]:
@@ -135,6 +134,27 @@ def _bias(layer: nn.Module) -> Tensor:
     return layer.bias  # type: ignore[return-value]
 
 
+class Concatenated(nn.Module):
+    """The baseline: one gamma and beta for each channel, and the map beside the channels.
+
+    Shapes: ``x`` ``[B, C, H, W]`` -> ``[B, C + planes, H, W]``.
+    """
+
+    def __init__(self, channels: int, norm: Norm) -> None:
+        super().__init__()
+        self.param_free_norm = norm_of(norm, channels)
+        self.gamma = nn.Parameter(torch.ones(channels, 1, 1))
+        self.beta = nn.Parameter(torch.zeros(channels, 1, 1))
+
+    def forward(self, x: Tensor, maps: Maps) -> Tensor:
+        return self.denormalise(self.param_free_norm(x), maps.at(*x.shape[-2:]))
+
+    def denormalise(self, normalised: Tensor, maps: Maps) -> Tensor:
+        planes = (maps.plain() if isinstance(maps, LabelMaps) else maps).planes.to(normalised.dtype)
+        scaled = torch.addcmul(self.beta, normalised, self.gamma)
+        return torch.cat([scaled, planes.expand(len(scaled), -1, -1, -1)], dim=1)
+
+
 class GrainWeight(nn.Module):
     """Adds white noise, the same map to all channels, weighed by each.
 
@@ -164,13 +184,13 @@ class SPADEBlock(nn.Module):
         middle = min(before, after)
         self.learned = before != after
         spectral = spectral_norm if sizes.spectral else _as_it_is
-        self.conv_0 = spectral(nn.Conv2d(before, middle, 3, padding=1))
-        self.conv_1 = spectral(nn.Conv2d(middle, after, 3, padding=1))
-        how = sizes.planes, sizes.norm, sizes.kernel, sizes.hidden
-        self.norm_0, self.norm_1 = SPADE(before, *how), SPADE(middle, *how)
+        more = sizes.planes if sizes.concatenate else 0
+        self.conv_0 = spectral(nn.Conv2d(before + more, middle, 3, padding=1))
+        self.conv_1 = spectral(nn.Conv2d(middle + more, after, 3, padding=1))
+        self.norm_0, self.norm_1 = told_norm(before, sizes), told_norm(middle, sizes)
         if self.learned:
-            self.conv_s = spectral(nn.Conv2d(before, after, 1, bias=False))
-            self.norm_s = SPADE(before, *how)
+            self.conv_s = spectral(nn.Conv2d(before + more, after, 1, bias=False))
+            self.norm_s = told_norm(before, sizes)
         if sizes.grain:
             self.grain_0, self.grain_1 = GrainWeight(before), GrainWeight(middle)
 
@@ -200,6 +220,13 @@ class SPADEBlock(nn.Module):
         return both, both
 
 
+def told_norm(channels: int, sizes: Sizes) -> SPADE | Concatenated:
+    """A norm that is told the label map."""
+    if sizes.concatenate:
+        return Concatenated(channels, sizes.norm)
+    return SPADE(channels, sizes.planes, sizes.norm, sizes.kernel, sizes.hidden)
+
+
 def leaky(x: Tensor) -> Tensor:
     return F.leaky_relu(x, 0.2)
 
@@ -221,13 +248,13 @@ class Generator(nn.Module):
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
         self.sizes = sizes
-        wide = 16 * sizes.width
+        widths, self.doubles = plan(sizes)
+        wide = widths[0][0]
         self.stem = (
             nn.Linear(sizes.z_dim, wide * math.prod(sizes.start))
             if sizes.z_dim
             else nn.Conv2d(sizes.planes, wide, 3, padding=1)
         )
-        widths, self.doubles = plan(sizes)
         self.blocks = nn.ModuleList(SPADEBlock(*pair, sizes) for pair in widths)
         self.to_picture = nn.Conv2d(widths[-1][1], 3, 3, padding=1)
 
@@ -239,7 +266,7 @@ class Generator(nn.Module):
         return self.to_picture(leaky(x)).tanh()
 
     def start(self, maps: Maps, z: Tensor | None) -> Tensor:
-        """The first map: ``[B, 16 width, *sizes.start]``."""
+        """The first map: ``[B, C, *sizes.start]``, 16 (less: 8) widths of channels."""
         if z is not None:
             return self.stem(z).view(len(z), -1, *self.sizes.start)
         small = maps.at(*self.sizes.start)
@@ -251,15 +278,16 @@ class Generator(nn.Module):
 def plan(sizes: Sizes) -> tuple[list[tuple[int, int]], list[bool]]:
     """Channels before and after each block, and whether the side doubles before it.
 
-    ``head``, two in the middle, four that halve the channels; for ``most`` a fifth.
+    ``head``, two in the middle, four that halve the channels; for ``most`` a fifth. ``less`` is for
+    small pictures, which need few channels where they are smallest.
     """
     w = sizes.width
+    if sizes.upsampling == "less":
+        return [(8 * w, 4 * w), (4 * w, 4 * w), (4 * w, 2 * w), (2 * w, w)], [False, *[True] * 3]
     widths = [(16 * w, 16 * w)] * 3 + [(2 * w << i, w << i) for i in (3, 2, 1, 0)]
     doubles = [False, True, sizes.upsampling in ("more", "most"), True, True, True, True]
     if sizes.upsampling == "most":
         return [*widths, (w, w // 2)], [*doubles, True]
-    if sizes.upsampling == "less":
-        return widths[3:], [False, *doubles[4:]]
     return widths, doubles
 
 
@@ -301,176 +329,3 @@ def normed(conv: nn.Conv2d, norm: Norm, spectral: bool) -> nn.Sequential:
     layers = [spectral_norm(conv) if spectral else conv]
     after = [] if norm == "none" else [norm_of(norm, conv.out_channels, affine=True)]
     return nn.Sequential(*layers, *after)
-
-
-# --- The discriminator (appendix; the one of pix2pixHD) ---
-
-
-class Seen(NamedTuple):
-    """What D sees in pictures: all layers at every scale, the logits last; and in the grain."""
-
-    scales: list[list[Tensor]]
-    grain: Tensor | None  # logits of the discriminator of grain, where there is one
-
-    def halves(self) -> tuple[Seen, Seen]:
-        """Of the first half of the pictures and of the second."""
-        first, second = ([[x.chunk(2)[i] for x in s] for s in self.scales] for i in (0, 1))
-        grain = (None, None) if self.grain is None else self.grain.chunk(2)
-        return Seen(first, grain[0]), Seen(second, grain[1])
-
-    @property
-    def logits(self) -> list[Tensor]:
-        return [scale[-1] for scale in self.scales]
-
-
-class PatchDiscriminator(nn.Module):
-    """One logit for each patch of a picture, given its label map.
-
-    Args:
-        planes, colours: channels of the map and of the picture.
-        layers: before the logits; all but the last halve the side.
-
-    Shapes: -> ``layers + 1`` tensors; the last is ``[B, 1, h, w]``.
-    """
-
-    def __init__(
-        self, planes: int, colours: int, width: int, layers: int, norm: Norm, spectral: bool
-    ) -> None:
-        super().__init__()
-        self.planes = planes
-        first = nn.Conv2d(planes + colours, width, 4, stride=2, padding=2)
-        stages = [nn.Sequential(first, nn.LeakyReLU(0.2))]
-        for level in range(1, layers):
-            narrow, wide = (width * min(2**i, 512 // width or 1) for i in (level - 1, level))
-            stride = 1 if level == layers - 1 else 2
-            conv = nn.Conv2d(narrow, wide, 4, stride, padding=2, bias=norm == "none")
-            stages.append(nn.Sequential(*normed(conv, norm, spectral), nn.LeakyReLU(0.2)))
-        last = nn.Conv2d(wide if layers > 1 else width, 1, 4, stride=1, padding=2)
-        self.layers = nn.ModuleList([*stages, nn.Sequential(last)])
-
-    def forward(self, maps: Maps, pictures: Tensor) -> list[Tensor]:
-        found = [self.first(maps, pictures)]
-        for layer in list(self.layers)[1:]:
-            found.append(layer(found[-1]))
-        return found
-
-    def first(self, maps: Maps, pictures: Tensor) -> Tensor:
-        """The first layer: what it makes of a map is computed once for real picture and fake."""
-        layer: Any = self.layers[0]
-        return layer[1](conditioned(layer[0], self.planes, maps, pictures))
-
-
-def conditioned(conv: nn.Conv2d, planes: int, maps: Maps, pictures: Tensor) -> Tensor:
-    """``conv([maps, pictures])``, where ``pictures`` may be several batches for the same maps."""
-    weight, how = conv.weight, {"stride": conv.stride[0], "padding": conv.padding[0]}
-    if watched(conv):
-        plain = maps.plain() if isinstance(maps, LabelMaps) else maps
-        copies = plain.planes.repeat(len(pictures) // len(maps), 1, 1, 1)
-        return conv(torch.cat([copies, pictures], dim=1))
-    of_maps = maps.convolve(weight[:, :planes], None, **how)  # type: ignore[arg-type]
-    of_pictures = F.conv2d(pictures, weight[:, planes:], conv.bias, **how)  # type: ignore[arg-type]
-    return of_pictures + of_maps.repeat(len(pictures) // len(maps), 1, 1, 1)
-
-
-class GrainDiscriminator(nn.Module):
-    """Looks at patches of 10 pixels, and at nothing but what is left when they are blurred.
-
-    Shapes: -> logits ``[B, 1, H / 2, W / 2]``.
-    """
-
-    def __init__(self, planes: int, width: int, gain: float) -> None:
-        super().__init__()
-        self.planes, self.gain = planes, gain
-        self.first = spectral_norm(nn.Conv2d(planes + 6, width, 3, padding=1))
-        self.rest = nn.Sequential(
-            nn.LeakyReLU(0.2),
-            spectral_norm(nn.Conv2d(width, 2 * width, 4, stride=2, padding=1)),
-            nn.LeakyReLU(0.2),
-            spectral_norm(nn.Conv2d(2 * width, 2 * width, 3, padding=1)),
-            nn.LeakyReLU(0.2),
-            nn.Conv2d(2 * width, 1, 1),
-        )
-
-    def forward(self, maps: Maps, pictures: Tensor) -> Tensor:
-        blurred = F.avg_pool2d(pictures, 3, stride=1, padding=1, count_include_pad=False)
-        amplified = torch.cat([pictures, self.gain * (pictures - blurred)], dim=1)
-        return self.rest(conditioned(self.first, self.planes, maps, amplified))
-
-
-class Discriminator(nn.Module):
-    """Patch discriminators at several scales: each sees half the resolution of the one before.
-
-    Args:
-        relief: gain of three more channels, the picture less its means over 8 x 8 pixels; 0 for
-            none, as published. Differences of texture are a tenth of those of colour, and a D that
-            has to dig for them is long blind to them.
-        grain: gain of what a further discriminator sees, the picture less its blurred self; 0 for
-            none, as published.
-    """
-
-    def __init__(
-        self,
-        planes: int,
-        width: int = 64,
-        scales: int = 2,
-        layers: int = 4,
-        norm: Norm = "instance",
-        spectral: bool = True,
-        relief: float = 0.0,
-        grain: float = 0.0,
-    ) -> None:
-        super().__init__()
-        self.relief = relief
-        colours = 6 if relief else 3
-        self.scales = nn.ModuleList(
-            PatchDiscriminator(planes, colours, width, layers, norm, spectral)
-            for _ in range(scales)
-        )
-        self.grain = GrainDiscriminator(planes, width, grain) if grain else None
-
-    def forward(self, maps: Maps, pictures: Tensor) -> Seen:
-        """What is seen in ``pictures`` ``[n B, 3, H, W]`` of maps ``[B, H, W]``."""
-        maps = maps.at(*pictures.shape[-2:])
-        grain = self.grain(maps, pictures) if self.grain else None
-        if self.relief:
-            coarse = F.interpolate(F.avg_pool2d(pictures, 8), scale_factor=8.0, mode="nearest")
-            pictures = torch.cat([pictures, self.relief * (pictures - coarse)], dim=1)
-        found = []
-        for scale in self.scales:
-            found.append(scale(maps, pictures))
-            maps = maps.halved
-            pictures = F.avg_pool2d(pictures, 3, stride=2, padding=1, count_include_pad=False)
-        return Seen(found, grain)
-
-
-# --- First weights ---
-
-
-def initialise(network: nn.Module, init: Init, gain: float) -> None:
-    """The first weights of every layer but those with spectral norm, which keep torch's own.
-
-    So it was in the published trainings: their program meant to draw these too, but on a GPU it
-    drew weights that the norm had already put aside. What the norm divides away makes no
-    difference to a layer's output, but a great one to how far a step of Adam turns it.
-    """
-    for layer in network.modules():
-        if isinstance(layer, nn.Conv2d | nn.Linear):
-            if init != "none":
-                nn.init.zeros_(layer.bias) if layer.bias is not None else None
-            if not is_parametrized(layer):
-                _draw(layer.weight, init, gain)
-        elif isinstance(layer, nn.BatchNorm2d) and layer.affine:
-            nn.init.normal_(layer.weight, 1.0, gain)
-
-
-def _draw(weight: Tensor, init: Init, gain: float) -> None:
-    if init == "xavier":
-        nn.init.xavier_normal_(weight, gain)
-    elif init == "xavier_uniform":
-        nn.init.xavier_uniform_(weight)
-    elif init == "normal":
-        nn.init.normal_(weight, 0.0, gain)
-    elif init == "kaiming":
-        nn.init.kaiming_normal_(weight)
-    elif init == "orthogonal":
-        nn.init.orthogonal_(weight, gain)

@@ -21,23 +21,21 @@ from torch import Tensor, nn
 from course_lib.errors import CourseError, Problems
 from course_lib.foreign import read_weights
 from course_lib.nn.by_label import LabelMaps
+from course_lib.nn.initialise import Init, initialise
 from course_lib.nn.perceptual import PerceptualNet, perceptual_distance
 from course_lib.nn.vgg import VGG19, vgg19_file, vgg_distance
 from course_lib.objective import Objective, Player, Step, TrainConfig, check_adam, draw
 from course_lib.painter import noise
 from course_lib.scene import SceneBatch, Source
+from course_lib.spade.discriminator import Discriminator, Seen
 from course_lib.spade.networks import (
     DOUBLINGS,
-    Discriminator,
     Encoder,
     Generator,
     Grain,
-    Init,
     Norm,
-    Seen,
     Sizes,
     Upsampling,
-    initialise,
 )
 
 __all__ = [
@@ -63,7 +61,7 @@ class SPADEConfig(TrainConfig):
     rounds: int = 369_600  # 100 epochs
     batch_size: int = 32  # scenes a round
     upsampling: Upsampling = "normal"  # 5 doublings; more: 6, most: 7; less: 3, a small generator
-    width_g: int = 64  # channels of G's last block; the first has 16 times as many
+    width_g: int = 64  # channels of G's last block; the first has 16 times as many, or less: 8
     hidden: int = 128  # channels between the two convolutions of a SPADE layer
     kernel: int = 3  # side of those convolutions
     norm_g: Norm = "syncbatch"  # what SPADE normalises by
@@ -89,6 +87,7 @@ class SPADEConfig(TrainConfig):
     relief: float = 0.0  # gain of D's view of details, 3 more channels; 0: as published
     grain_d: float = 0.0  # gain of the view of a further D, of finest details; 0: as published
     grain_g: bool = False  # white noise for G's blocks; false: as published
+    concatenate: bool = False  # the paper's baseline: maps beside G's channels, and no SPADE
     init: Init = "xavier"  # first weights of layers without spectral norm
     init_gain: float = 0.02  # how large they are
     ema: float = 0.0  # the paper samples from the last weights
@@ -121,6 +120,7 @@ class SPADEConfig(TrainConfig):
             hidden=self.hidden,
             spectral=self.spectral_g,
             grain=self.grain_g,
+            concatenate=self.concatenate,
         )
 
     def check(self, problems: Problems) -> None:

@@ -38,9 +38,9 @@ from torch import Tensor, nn
 from course_lib.errors import CourseError
 from course_lib.foreign import fill, read_weights
 from course_lib.nn.spectral import our_names
+from course_lib.spade.discriminator import Discriminator
 from course_lib.spade.networks import (
     DOUBLINGS,
-    Discriminator,
     Encoder,
     Generator,
     Norm,

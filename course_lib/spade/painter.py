@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torchvision.tv_tensors import Mask
 
 from course_lib.data.class_lists import ADE20K, cityscapes
 from course_lib.data.coco.classes import COCO_CLASSES
@@ -17,7 +18,7 @@ from course_lib.data.sources import open_source
 from course_lib.errors import CourseError, suggestion
 from course_lib.nn.by_label import LabelMaps
 from course_lib.painter import Painter, Picture, grid, noise
-from course_lib.scene import ClassTable, LabelMap, Scene, load_image, to_image
+from course_lib.scene import ClassTable, LabelMap, Scene, SceneBatch, load_image, to_image
 from course_lib.spade import official
 from course_lib.spade.networks import Encoder, Generator
 from course_lib.spade.objective import Artist, SPADEConfig, grain_of, label_maps
@@ -102,7 +103,7 @@ class SPADEPainter(Painter):
 
     def generate(
         self,
-        label_map: LabelMap | Scene | Tensor | str | Path,
+        label_map: LabelMap | Scene | Tensor | str | Path | None = None,
         *,
         style: Tensor | Picture | str | Path | None = None,
         seed: int = 7,
@@ -111,7 +112,7 @@ class SPADEPainter(Painter):
 
         Args:
             label_map: a map, a scene's, a PNG of one, or ids ``[H, W]``. A map of another size is
-                resized, by nearest neighbour.
+                resized, by nearest neighbour. By default one of its data that it has not seen.
             style: numbers ``[z_dim]``, or a picture whose style it is to be; by default one drawn
                 by the seed.
             seed: of the style, and of the grain where the painter has any.
@@ -119,7 +120,7 @@ class SPADEPainter(Painter):
         Raises:
             CourseError: classes that it does not know; a style for a painter without styles.
         """
-        labels = self.read(label_map)
+        labels = self._unseen([seed])[1][0] if label_map is None else self.read(label_map)
         z = self._style(style, seed)
         image = self.paint(labels, None if z is None else z[None], [seed])[0]
         steps = {"label_map": labels.coloured().as_subclass(Tensor) / 127.5 - 1}
@@ -187,21 +188,26 @@ class SPADEPainter(Painter):
         """
         if how.get("label_map") is not None:
             return super().sheets(seeds, **how)
-        columns, style = math.ceil(math.sqrt(len(seeds))), how.get("style")
-        source = open_source(self.config.data, self.config.size, "test", aspect=self.config.aspect)
-        scenes = source.batch(torch.arange(min(len(seeds), len(source))))
-        if scenes.label_maps is None or scenes.classes is None:
-            raise CourseError(f"{self.config.data} has no label maps", where="label_map")
-        told = scenes.instances if scenes.instances is not None else [None] * len(scenes)
-        maps = [
-            LabelMap.of(ids, scenes.classes, instances=objects)
-            for ids, objects in zip(scenes.label_maps, told, strict=True)
-        ]
-        painted = [self.generate(m, style=style, seed=s) for m, s in zip(maps, seeds, strict=False)]
+        scenes, maps = self._unseen(seeds)
+        style, columns = how.get("style"), math.ceil(math.sqrt(len(seeds)))
+        painted = [self.generate(m, style=style, seed=s) for m, s in zip(maps, seeds, strict=True)]
         coloured = torch.stack([picture.steps["label_map"] for picture in painted])
         final = torch.stack([picture.image for picture in painted])
         sheets = {"real": scenes.images, "maps": coloured, "final": final}
         return {name: grid(pictures, columns) for name, pictures in sheets.items()}
+
+    def _unseen(self, seeds: Sequence[int]) -> tuple[SceneBatch, list[LabelMap]]:
+        """Scenes of its data, chosen by the seeds, and their maps."""
+        source = open_source(self.config.data, self.config.size, "test", aspect=self.config.aspect)
+        scenes = source.batch(torch.tensor([seed % len(source) for seed in seeds]))
+        if scenes.label_maps is None or scenes.classes is None:
+            raise CourseError(f"{self.config.data} has no label maps", where="label_map")
+        told = scenes.instances if scenes.instances is not None else [None] * len(scenes)
+        maps = [
+            LabelMap(Mask(ids), scenes.classes, None if objects is None else Mask(objects))
+            for ids, objects in zip(scenes.label_maps, told, strict=True)
+        ]
+        return scenes, maps
 
     def _maps(self, label_map: LabelMap) -> LabelMaps:
         """The map as the layers take it; the latest one remembers what they made of it."""

@@ -6,6 +6,7 @@
     best.safetensors                         the painter with the highest score, if a score is kept
     milestones/0010000.safetensors           the painter after so many rounds
     painter.safetensors                      the painter that is done
+    config.json                              what was trained: `course train --config` repeats it
     figures.jsonl                            losses and the like, a line for every round
     samples/, logs/                          what one looks at
     earlier/                                 the run that was here before, after a fresh start
@@ -17,12 +18,14 @@ rounds. Names and rounds say what is newer; the clock says nothing.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from course_lib.errors import CourseError
 from course_lib.storage.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
@@ -33,8 +36,8 @@ __all__ = ["RunFolder"]
 
 LAST, PREVIOUS = "last.safetensors", "previous.safetensors"
 BEST, PAINTER = "best.safetensors", "painter.safetensors"
-FIGURES = "figures.jsonl"
-FILES = (LAST, PREVIOUS, BEST, PAINTER, FIGURES)
+FIGURES, CONFIG = "figures.jsonl", "config.json"
+FILES = (LAST, PREVIOUS, BEST, PAINTER, FIGURES, CONFIG)
 FOLDERS = ("milestones", "samples", "logs")
 EARLIER = "earlier"
 
@@ -83,6 +86,12 @@ class RunFolder:
     def save_painter(self, painter: Checkpoint) -> None:
         """The painter that is done."""
         self._write(PAINTER, painter)
+
+    def save_config(self, config: Mapping[str, Any]) -> None:
+        """All settings, as text that people read, too."""
+        if self.writes:
+            text = json.dumps(config, indent=2) + "\n"
+            (self.path / CONFIG).write_text(text, encoding="utf-8")
 
     def save_milestone(self, milestone: Checkpoint) -> None:
         """A painter, or a whole state, that stays for good."""

@@ -96,6 +96,7 @@ class TrainingState:
             self.saved_round = self.round
         if checkpoint is None or resume is not True:  # to fall back to; and the disk takes it
             self.save(run)
+        run.save_config({"painter": self.objective.kind} | asdict(self.config))
         processes.start_alike([module for _, module in self._modules()], self.round)
 
     def save(self, run: RunFolder, score: Score | None = None) -> None:

@@ -7,8 +7,8 @@ import torch
 
 from course_lib.data.storybook import CLASSES
 from course_lib.errors import CourseError
-from course_lib.metrics import spectrum_distance, variance_ratio
-from course_lib.metrics.texture import FINE, LEVEL, inside, mean_of, spectra, variances
+from course_lib.metrics import band_ratios, spectrum_distance, variance_ratio
+from course_lib.metrics.texture import FINE, LEVEL, inside, mean_of, right, spectra, variances
 from course_lib.scene import SceneBatch
 
 GRASS, SKY = CLASSES.id("grass"), CLASSES.id("sky")
@@ -81,6 +81,25 @@ def test_spectrum_sees_what_variance_does_not():
     made = spectrum_distance(coarse, real)["grass"]
     assert made.value > 0.5 > 0.1 > made.ceiling
     assert spectrum_distance(noise(0.2, seed=2), real)["grass"].value < 0.1
+
+
+def blurred(pictures):
+    return torch.nn.functional.avg_pool2d(pictures, 5, stride=1, padding=2)
+
+
+def test_bands_say_where_texture_is_missing():
+    """Another draw of the same noise is right in all bands; blurred, it is wrong in the finest."""
+    real = scenes(noise(0.2))
+    good, soft = (band_ratios(p, real) for p in (noise(0.2, seed=1), blurred(real.images)))
+    assert len(good) == 8 and right(good) == 1
+    assert all(score.ceiling == pytest.approx(1, abs=0.25) for score in good.values())
+    coarsest, *finer = ("16.5 to 10", "10 to 4.5", "4.5 to 2.6", "2.6 to 0")
+    fine = [soft[f"grass, {band} px"] for band in finer[1:]]
+    assert all(score.value < 0.3 and score.interval[1] < 0.35 for score in fine)
+    assert soft[f"grass, {coarsest} px"].value > 0.4 > right(soft)
+    assert right(variance_ratio(blurred(real.images), real)) == 0
+    louder = band_ratios(1.5 * real.images, real)
+    assert right(louder) == 0 and min(score.value for score in louder.values()) > 1.4
 
 
 def test_painted_and_real_must_be_of_one_size():

@@ -15,13 +15,12 @@ from course_lib.nn.by_label import LabelMaps, SoftMaps
 from course_lib.nn.vgg import vgg_distance
 from course_lib.scene import SceneBatch
 from course_lib.spade import objective as game
+from course_lib.spade.discriminator import Discriminator, Seen
 from course_lib.spade.networks import (
     SPADE,
-    Discriminator,
     Encoder,
     Generator,
     Norm,
-    Seen,
     Sizes,
     SPADEBlock,
 )

@@ -6,14 +6,14 @@ import torch.nn.functional as F
 
 from course_lib.nn import by_label
 from course_lib.nn.by_label import LabelMaps
+from course_lib.nn.initialise import initialise
+from course_lib.spade.discriminator import Discriminator
 from course_lib.spade.networks import (
     SPADE,
-    Discriminator,
     Encoder,
     Generator,
     Sizes,
     SPADEBlock,
-    initialise,
 )  # fmt: skip
 
 SMALL = Sizes(planes=9, size=64, width=2, upsampling="normal", hidden=8)
@@ -201,6 +201,25 @@ def test_discriminators_of_details_see_nothing_in_a_flat_picture():
     torch.testing.assert_close(seen[0][0], seen[1][0])
     moved = [(with_it - without).norm() for without, with_it in seen]
     assert moved[1] > 2 * moved[0]
+
+
+def test_the_baseline_has_the_map_beside_its_channels_and_a_norm_that_knows_nothing():
+    torch.manual_seed(0)
+    sizes = Sizes(9, 64, width=2, upsampling="less", z_dim=4, hidden=8, concatenate=True)
+    generator = Generator(sizes).eval()
+    assert not any(isinstance(layer, SPADE) for layer in generator.modules())
+    block = generator.blocks[0]
+    assert block.conv_0.in_channels == 16 + 9 and block.conv_1.in_channels == 8 + 9
+    one, other = (LabelMaps(torch.full((1, 64, 64), i), 9) for i in (2, 5))
+    x = torch.randn(1, 16, 8, 8)
+    told, also = (block.norm_0(x, maps.at(8, 8)) for maps in (one, other))
+    assert torch.equal(told[:, :16], also[:, :16])
+    assert (told[:, 16 + 2] == 1).all() and told[:, 16:].sum() == 64
+    with torch.no_grad():
+        several = generator(one, torch.randn(3, 4))
+        assert several.shape == (3, 3, 64, 64)
+        same = torch.zeros(1, 4)
+        assert (generator(one, same) - generator(other, same)).abs().max() > 1e-3
 
 
 @pytest.mark.parametrize("size", [64, 128, 256])

@@ -13,7 +13,7 @@ from course_lib.errors import CourseError
 from course_lib.nn.perceptual import PerceptualNet
 from course_lib.objective import TrainConfig
 from course_lib.spade import objective as game
-from course_lib.spade.networks import Seen
+from course_lib.spade.discriminator import Seen
 from course_lib.spade.objective import SPADEConfig, SPADEObjective, adversarial, borders
 
 SMALL = SPADEConfig(

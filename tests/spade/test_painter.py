@@ -138,3 +138,6 @@ def test_sheets_show_unseen_maps_with_the_real_pictures(painter):
     assert set(sheets) == {"real", "maps", "final"}
     assert len({sheet.shape for sheet in sheets.values()}) == 1
     assert set(painter.sheets(range(4), label_map=BOOK[0].label_map)) == {"final"}
+    pages = BOOK.split("test")
+    chosen = painter.generate(seed=3).image
+    assert torch.equal(chosen, painter.generate(BOOK[pages[3]].label_map, seed=3).image)

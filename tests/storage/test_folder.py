@@ -359,4 +359,4 @@ def test_without_room_a_save_is_refused_with_both_numbers(tmp_path, monkeypatch)
 
 
 def test_the_names_of_the_files_are_what_the_module_says() -> None:
-    assert set(module.FILES) - {module.FIGURES} == PRECIOUS
+    assert set(module.FILES) - {module.FIGURES, module.CONFIG} == PRECIOUS
