@@ -16,18 +16,18 @@ URL = f"https://github.com/{REPOSITORY}"
 COLAB_LACKS = ("jsonargparse", "torchinfo")
 
 
-def colab_url(notebook: str) -> str:
-    """The link that opens ``notebooks/<notebook>.ipynb`` in Google Colab."""
+def colab_url(notebook: str, folder: str = "notebooks") -> str:
+    """The link that opens ``<folder>/<notebook>.ipynb`` in Google Colab."""
     return (
-        f"https://colab.research.google.com/github/{REPOSITORY}"
-        f"/blob/main/notebooks/{notebook}.ipynb"
+        f"https://colab.research.google.com/github/{REPOSITORY}/blob/main/{folder}/{notebook}.ipynb"
     )
 
 
-def colab_badge(notebook: str) -> str:
-    """The Markdown of the badge under a chapter's title."""
+def colab_badge(notebook: str, folder: str = "notebooks") -> str:
+    """The Markdown of the badge under a notebook's title."""
     picture = "https://colab.research.google.com/assets/colab-badge.svg"
-    return f"[![Open this chapter in Colab]({picture})]({colab_url(notebook)})"
+    what = "chapter" if folder == "notebooks" else "assignment"
+    return f"[![Open this {what} in Colab]({picture})]({colab_url(notebook, folder)})"
 
 
 def setup_cell() -> str:
