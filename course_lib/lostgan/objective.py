@@ -26,14 +26,13 @@ from course_lib.painter import noise
 from course_lib.scene import ClassTable, SceneBatch, Source
 
 __all__ = [
-    "COLOURS",
-    "palette",
-    "with_colours",
-    "LostGANConfig", "LostGANObjective", "crop_distance", "mean", "objects_of", "padded",
-    "stuff_boxes",
+    "COLOURS", "HUES", "LostGANConfig", "LostGANObjective", "crop_distance", "mean", "objects_of",
+    "padded", "palette", "stuff_boxes", "styled", "with_colours", "with_whole",
 ]  # fmt: skip
 
-COLOURS = 24  # of each class that a painter remembers
+COLOURS = 24  # styles of each class that a painter remembers the colours of
+MIDDLE = 0.6  # of an object's width and height, where its colours are read
+HUES = 4 * 3  # numbers with which a style begins that begins with colours
 LEAST_STUFF = 0.02  # of the picture: less of a kind of stuff is no object, as in the paper's filter
 
 
@@ -50,7 +49,9 @@ class LostGANConfig(TrainConfig):
     labels: int = 184  # classes, and one more for "nothing"; COCO's numbers have one to spare
     max_objects: int = 8  # in a scene
     stuff: float = 0.0  # share of scenes whose stuff regions, read off the label map, are objects
-    colour_styles: bool = False  # a style begins with the object's colour in the real picture
+    everywhere: bool = False  # the picture itself is an object, too, as for Visual Genome
+    colour_styles: bool = False  # a style begins with the object's colours in the real picture
+    even_start: bool = False  # G's first map begins the same everywhere: masks make the shapes
     z_dim: int = 128  # length of the noise of an object, and of the picture's
     label_dim: int = 180  # length of a class's embedding; 128 in the published 64-pixel network
     width_g: int = 64  # channels of G's last map
@@ -117,8 +118,8 @@ class LostGANConfig(TrainConfig):
             value = getattr(self, name)
             problems.check(value >= 0, f"{name} is {value}, it must not be negative")
         problems.check(
-            self.z_dim > 3 or not self.colour_styles,
-            f"z_dim is {self.z_dim}, a colour alone takes 3",
+            self.z_dim > HUES or not self.colour_styles,
+            f"z_dim is {self.z_dim}, the colours alone take {HUES}",
         )
         problems.check(0 <= self.stuff <= 1, f"stuff is {self.stuff}, a share from 0 to 1")
         problems.check(
@@ -165,6 +166,17 @@ def eyes() -> VGG19 | PerceptualNet:
     return VGG19(read_weights(file)) if file.is_file() else PerceptualNet.load()
 
 
+def make_even(generator: Generator) -> None:
+    """The 16 places of G's first map begin alike, and learn to differ where that helps.
+
+    Else each has its own features from the first round on, which batch norm makes as strong as all
+    that masks and styles say: small painters spend minutes on getting rid of the pattern.
+    """
+    weight = generator.fc.get_parameter("parametrizations.weight.original")
+    places = weight.data.unflatten(0, (-1, 16))  # [channels, 16, z_dim]; as `fc` is viewed
+    places.copy_(places[:, :1].clone())
+
+
 # --- The layout as the networks take it ---
 
 
@@ -208,6 +220,16 @@ def padded(boxes: Tensor, objects: Tensor, present: Tensor, most: int) -> tuple[
     return torch.cat([boxes, nowhere], dim=1), F.pad(labels, (0, room))
 
 
+def with_whole(boxes: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """One more object, the whole picture, of the label 0: D never sees it.
+
+    Where masks are shared out, even a faint one takes all if no other is there. With it something
+    always is, and a thing alone has a shape, too.
+    """
+    whole = boxes.new_tensor([0.0, 0.0, 1.0, 1.0]).expand(len(boxes), 1, 4)
+    return torch.cat([boxes, whole], dim=1), F.pad(labels, (0, 1))
+
+
 def objects_of(scenes: SceneBatch, asked: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
     """Boxes, class ids and which are present; with the stuff of those scenes that are ``asked``.
 
@@ -231,37 +253,61 @@ def objects_of(scenes: SceneBatch, asked: Tensor | None) -> tuple[Tensor, Tensor
     )
 
 
-# --- Styles that begin with a colour ---
+# --- Styles that begin with colours ---
 
 
 def colours_of(pictures: Tensor, boxes: Tensor, labels: Tensor) -> Tensor:
-    """The median colour in the middle of each object, as large as noise: ``[B, O, 3]``; 0 for none.
+    """The median colours of the four quarters of each object's middle: ``[B, O, 12]``.
+
+    As large as noise, and 0 for no object. Four, since an umbrella's colour is above and a boat's
+    below, and since they also tell whether it faces left.
 
     A published style means nothing until D has made it mean something, and likeness to the real
     picture is at odds with it: from a layout nobody can know that the car was red. Layout2Im (Zhao
     et al., CVPR 2019) reads styles off real objects with an encoder; this is the smallest such.
     """
     there = labels != 0
-    corner, size = boxes[..., :2], boxes[..., 2:] - boxes[..., :2]
-    middle = torch.cat([corner + size / 4, corner + 3 * size / 4], dim=-1)[there]
+    corner, size = boxes[there][:, :2], boxes[there][:, 2:] - boxes[there][:, :2]
+    edge = (1 - MIDDLE) / 2
+    middle = torch.cat([corner + edge * size, corner + (1 - edge) * size], dim=1)
     cut = region_features(pictures, middle, there.nonzero()[:, 0], 8, aligned=True, samples=2)
-    found = pictures.new_zeros(*labels.shape, 3)
-    found[there] = 2 * cut.flatten(2).median(dim=2).values.to(found.dtype)
+    quarters = cut.unflatten(2, (2, 4)).unflatten(4, (2, 4)).transpose(3, 4)  # [N, 3, 2, 2, 4, 4]
+    found = pictures.new_zeros(*labels.shape, HUES)
+    found[there] = 2 * quarters.flatten(4).median(dim=4).values.flatten(1).to(found.dtype)
     return found
 
 
 def with_colours(
     z: Tensor, z_image: Tensor, pictures: Tensor, boxes: Tensor, labels: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Noise ``[B, O, z_dim]`` and ``[B, z_dim]`` whose first three numbers are colours instead."""
+    """Noise ``[B, O, z_dim]`` and ``[B, z_dim]`` whose first numbers are colours."""
     whole = boxes.new_tensor([0, 0, 1, 1]).expand(len(z), 1, 4)
     own = colours_of(pictures, whole, torch.ones_like(labels[:, :1]))[:, 0]
     objects = colours_of(pictures, boxes, labels)
-    return torch.cat([objects, z[..., 3:]], dim=-1), torch.cat([own, z_image[:, 3:]], dim=-1)
+    return torch.cat([objects, z[..., HUES:]], dim=-1), torch.cat([own, z_image[:, HUES:]], dim=-1)
+
+
+def styled(
+    config: LostGANConfig,
+    z: Tensor,
+    z_image: Tensor,
+    pictures: Tensor,
+    boxes: Tensor,
+    labels: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """Styles as G takes them, from noise; with colours, and the picture's own, if it has learnt so.
+
+    Shapes: those of :func:`with_colours`.
+    """
+    if config.colour_styles:
+        z, z_image = with_colours(z, z_image, pictures, boxes, labels)
+    if config.everywhere:
+        z = torch.cat([z[:, :-1], z_image[:, None]], dim=1)  # [B, O, z_dim]
+    return z, z_image
 
 
 def palette(pictures: Tensor, boxes: Tensor, labels: Tensor, classes: int) -> Tensor:
-    """Colours that each label has had, label 0 standing for the picture: ``[labels, COLOURS, 3]``.
+    """Colours that each label has had, label 0 standing for the picture: ``[labels, COLOURS, 12]``.
 
     Of more than :data:`COLOURS` the first; fewer are repeated, and a label never seen has greys.
     """
@@ -269,7 +315,7 @@ def palette(pictures: Tensor, boxes: Tensor, labels: Tensor, classes: int) -> Te
     boxes = torch.cat([whole, boxes], dim=1)
     seen = colours_of(pictures, boxes, F.pad(labels, (1, 0), value=1))
     kinds = F.pad(labels, (1, 0), value=-1)  # the picture's own; 0 is nothing
-    found = torch.zeros(classes, COLOURS, 3)
+    found = torch.zeros(classes, COLOURS, HUES)
     for label in kinds[kinds != 0].unique().tolist():
         some = seen[kinds == label]
         found[max(label, 0)] = some[torch.arange(COLOURS) % len(some)]
@@ -286,6 +332,8 @@ class LostGANObjective(Objective):
     def __init__(self, config: LostGANConfig) -> None:
         super().__init__(config)
         self.generator = Generator(config.sizes)
+        if config.even_start:
+            make_even(self.generator)
         self.discriminator = Discriminator(
             config.size, config.width_d, config.labels, config.plan_d or None, config.high_pass
         )
@@ -295,7 +343,7 @@ class LostGANObjective(Objective):
         }
         self.eyes = eyes() if config.perceptual else None
         self.classes: ClassTable | None = None
-        self.colours: Tensor | None = None  # [labels, COLOURS, 3], where styles begin with them
+        self.colours: Tensor | None = None  # [labels, COLOURS, 12], where styles begin with them
         self.shown: SceneBatch | None = None  # what previews paint
 
     def prepare(self, source: Source) -> None:
@@ -347,9 +395,7 @@ class LostGANObjective(Objective):
         length = self.config.z_dim
         z = draw(torch.randn, len(real), labels.shape[1], length).to(real.device)
         z_image = draw(torch.randn, len(real), length).to(real.device)
-        if self.config.colour_styles:
-            return with_colours(z, z_image, real, boxes, labels)
-        return z, z_image
+        return styled(self.config, z, z_image, real, boxes, labels)
 
     def likeness(self, fake: Tensor, real: Tensor, boxes: Tensor, labels: Tensor) -> Tensor:
         """How far the picture is from the real one of the same layout, in three ways."""
@@ -364,13 +410,14 @@ class LostGANObjective(Objective):
         return total
 
     def layout(self, scenes: SceneBatch) -> tuple[Tensor, Tensor]:
-        """Boxes ``[B, max_objects, 4]`` and labels ``[B, max_objects]``; with stuff by chance."""
+        """Boxes ``[B, O, 4]`` and labels ``[B, O]``; with stuff by chance."""
         return self.layout_with(scenes, draw(torch.rand, len(scenes)) < self.config.stuff)
 
     def layout_with(self, scenes: SceneBatch, asked: Tensor) -> tuple[Tensor, Tensor]:
         """The same with the stuff of those scenes that are ``asked``."""
         stuff = asked.to(scenes.images.device) if self.config.stuff else None
-        return padded(*objects_of(scenes, stuff), self.config.max_objects)
+        layout = padded(*objects_of(scenes, stuff), self.config.max_objects)
+        return with_whole(*layout) if self.config.everywhere else layout
 
     @torch.no_grad()
     def preview(self, players: Mapping[str, nn.Module]) -> Tensor:
@@ -383,9 +430,7 @@ class LostGANObjective(Objective):
         rows = [scenes.images]
         for seed in range(3):
             drawn = noise(seed, len(scenes), labels.shape[1] + 1, self.config.z_dim).to(device)
-            z, z_image = drawn[:, 1:], drawn[:, 0]
-            if self.config.colour_styles:  # the scenes' own in the first row, then each other's
-                shown = scenes.images.roll(seed, 0)
-                z, z_image = with_colours(z, z_image, shown, boxes, labels)
+            shown = scenes.images.roll(seed, 0)  # whose colours: first their own, then each other's
+            z, z_image = styled(self.config, drawn[:, 1:], drawn[:, 0], shown, boxes, labels)
             rows.append(players["G"](z, z_image, boxes, labels).pictures)
         return torch.cat(rows)

@@ -19,11 +19,13 @@ from course_lib.lostgan import official
 from course_lib.lostgan.networks import Generator, Painting
 from course_lib.lostgan.objective import (
     COLOURS,
+    HUES,
     LostGANConfig,
     objects_of,
     padded,
     stuff_boxes,
-    with_colours,
+    styled,
+    with_whole,
 )
 from course_lib.painter import Painter, Picture, grid
 from course_lib.paths import data_dir
@@ -99,7 +101,9 @@ class LostGANPainter(Painter):
 
         The released networks of Visual Genome have learnt so from sg2im's layouts.
         """
-        return self.config is None and self.sizes.labels == VISUAL_GENOME
+        if self.config is not None:
+            return self.config.everywhere
+        return self.sizes.labels == VISUAL_GENOME
 
     def generate(
         self,
@@ -117,7 +121,8 @@ class LostGANPainter(Painter):
             styles: styles for single objects, by number: a seed to roll anew, or a style itself
                 ``[z_dim]``: another object's (borrowed), or the one it had before (locked).
             seed: of all other styles and of the picture's own noise. An object's style depends on
-                the seed and its number alone: it stays when boxes move or objects are added.
+                the seed and its number alone: it stays when boxes move or objects are added. Of
+                one in ``styles``, on its seed and class alone: it also stays when numbers change.
             z: the picture's own noise ``[z_dim]``, instead of the seed's.
 
         Raises:
@@ -131,8 +136,8 @@ class LostGANPainter(Painter):
         own, z = drawn[1:], drawn[0] if z is None else z
         self._check(read, styles or {}, z)
         for number, style in (styles or {}).items():
-            new = self.drawn(style, objects + 1)[number + 1] if isinstance(style, int) else style
-            own[number] = new
+            label = objects[[number]] + 1  # a seed's style is the same for whichever number
+            own[number] = self.drawn(style, label)[1] if isinstance(style, int) else style
         return self._drawn(read, objects, own, z)
 
     def _drawn(self, layout: Layout, objects: Tensor, styles: Tensor, z: Tensor) -> Drawn:
@@ -173,14 +178,14 @@ class LostGANPainter(Painter):
     def drawn(self, seed: int, labels: Tensor) -> Tensor:
         """The styles of a seed, ``[1 + O, z_dim]``: the picture's own, then each object's.
 
-        Where a style begins with a colour, it is one that the class has had.
+        Where a style begins with colours, they are some that the class has had.
         """
         dice = torch.Generator().manual_seed(check_seed(seed))
         styles = truncated(dice, 1 + MOST, self.sizes.z_dim)[: 1 + len(labels)]
         if "colours" in self.tables:
             picks = torch.randint(COLOURS, (1 + MOST,), generator=dice)[: len(styles)]
-            known = torch.tensor(self.tables["colours"])  # [labels, COLOURS, 3]
-            styles[:, :3] = known[torch.cat([labels.new_zeros(1), labels]), picks]
+            known = torch.tensor(self.tables["colours"])  # [labels, COLOURS, 12]
+            styles[:, :HUES] = known[torch.cat([labels.new_zeros(1), labels]), picks]
         return styles
 
     def sheets(self, seeds: Sequence[int], **how: Any) -> dict[str, Tensor]:
@@ -211,11 +216,13 @@ class LostGANPainter(Painter):
         asked = torch.ones(len(scenes), dtype=torch.bool) if learnt else None
         boxes, objects, present = objects_of(scenes, asked)
         boxes, labels = padded(boxes, objects, present, max(1, int(present.sum(dim=1).max())))
+        if self.everywhere:
+            boxes, labels = with_whole(boxes, labels)
         dice = torch.Generator().manual_seed(check_seed(seed))
         drawn = truncated(dice, len(scenes), labels.shape[1] + 1, self.sizes.z_dim)
         styles, z = drawn[:, 1:], drawn[:, 0]
-        if self.config is not None and self.config.colour_styles:
-            styles, z = with_colours(styles, z, scenes.images, boxes, labels)
+        if self.config is not None:
+            styles, z = styled(self.config, styles, z, scenes.images, boxes, labels)
         parts = zip(*(x.split(64) for x in (boxes, labels, styles, z)), strict=True)
         painted = [self.paint(*part) for part in parts]
         return Painting(*(torch.cat(each) for each in zip(*painted, strict=True)))

@@ -252,7 +252,8 @@ def test_the_class_table_travels_and_previews_show_real_scenes_first():
 
 def test_a_preview_takes_no_chances():
     """Else it would look different each time, and change what comes after it."""
-    objective = LostGANObjective(LostGANConfig(**SMALL, stuff=0.5, colour_styles=True))
+    config = LostGANConfig(**SMALL | {"z_dim": 14}, stuff=0.5, colour_styles=True)
+    objective = LostGANObjective(config)
     objective.generator.eval()
     objective.prepare(Few())
     before = torch.random.get_rng_state()
@@ -304,41 +305,51 @@ def test_a_run_writes_a_painter_that_loads(tmp_path):
     assert picture.image.shape == (3, 64, 64)
 
 
-# --- styles that begin with a colour ---
+# --- styles that begin with colours ---
+
+RED, BLUE, WHITE, GROUND = [0.9, -0.5, -0.5], [-0.5, -0.5, 0.7], [0.9, 0.9, 0.9], [0.0, 0.8, 0.0]
 
 
 def painted_scene():
-    """A red boat on a green ground; in the second scene a blue one."""
-    pictures = torch.zeros(2, 3, 64, 64)
-    pictures[:, 1] = 0.8
+    """A red boat with a white hull on a green ground; in the second scene a blue one."""
+    pictures = torch.tensor(GROUND)[:, None, None].repeat(2, 1, 64, 64)
     boxes = torch.tensor([[[0.2, 0.2, 0.45, 0.45], NOWHERE]] * 2)
-    for picture, colour in zip(pictures, ([0.9, -0.5, -0.5], [-0.5, -0.5, 0.7]), strict=True):
-        picture[:, 13:28, 13:28] = torch.tensor(colour)[:, None, None]
+    for picture, colour in zip(pictures, (RED, BLUE), strict=True):
+        picture[:, 13:21, 13:28] = torch.tensor(colour)[:, None, None]
+        picture[:, 21:28, 13:28] = torch.tensor(WHITE)[:, None, None]
     return pictures, boxes, torch.tensor([[3, 0]] * 2)
 
 
-def test_a_style_begins_with_the_objects_colour_and_goes_on_with_noise():
+def style_of(upper, lower):
+    """Four quarters of three channels, each channel its four: twice as large, as noise is."""
+    return 2 * torch.tensor([upper, upper, lower, lower]).T.flatten()
+
+
+def test_a_style_begins_with_the_objects_colours_and_goes_on_with_noise():
     pictures, boxes, labels = painted_scene()
-    z, z_image = torch.randn(2, 2, 5), torch.randn(2, 5)
+    z, z_image = torch.randn(2, 2, 14), torch.randn(2, 14)
     styles, whole = game.with_colours(z, z_image, pictures, boxes, labels)
-    torch.testing.assert_close(styles[0, 0, :3], 2 * torch.tensor([0.9, -0.5, -0.5]))
-    torch.testing.assert_close(styles[1, 0, :3], 2 * torch.tensor([-0.5, -0.5, 0.7]))
-    assert not styles[:, 1, :3].any()  # nobody is there
-    torch.testing.assert_close(whole[0, :3], torch.tensor([0.0, 1.6, 0.0]))  # the ground
-    assert torch.equal(styles[..., 3:], z[..., 3:]) and torch.equal(whole[:, 3:], z_image[:, 3:])
+    for style, colour in zip(styles[:, 0, :12], (RED, BLUE), strict=True):
+        torch.testing.assert_close(style, style_of(colour, WHITE))
+    assert not styles[:, 1, :12].any()  # nobody is there
+    ground = style_of(GROUND, GROUND).view(3, 4)[:, 1:]  # beside the boat
+    torch.testing.assert_close(whole[0, :12].view(3, 4)[:, 1:], ground)
+    assert torch.equal(styles[..., 12:], z[..., 12:])
+    assert torch.equal(whole[:, 12:], z_image[:, 12:])
 
 
 def test_a_palette_remembers_which_colours_a_class_has_had():
     found = game.palette(*painted_scene(), classes=5)
-    assert found.shape == (5, game.COLOURS, 3) and not found[[1, 2, 4]].any()
+    assert found.shape == (5, game.COLOURS, 12) and not found[[1, 2, 4]].any()
     assert {tuple(c) for c in found[3].tolist()} == {
-        tuple(torch.tensor(c).tolist()) for c in ([1.8, -1.0, -1.0], [-1.0, -1.0, 1.4])
+        tuple(style_of(colour, WHITE).tolist()) for colour in (RED, BLUE)
     }
-    assert {tuple(c) for c in found[0].tolist()} == {tuple(torch.tensor([0.0, 1.6, 0.0]).tolist())}
+    beside = found[0].view(-1, 3, 4)[..., 1:]  # of the pictures: three quarters have no boat
+    assert (beside == style_of(GROUND, GROUND).view(3, 4)[:, 1:]).all()
 
 
 def test_g_is_given_the_colours_of_the_real_objects():
-    objective = LostGANObjective(LostGANConfig(**SMALL, colour_styles=True))
+    objective = LostGANObjective(LostGANConfig(**SMALL | {"z_dim": 14}, colour_styles=True))
     objective.prepare(Few())
     assert len(objective.tables()["colours"]) == 5
     heard = []
@@ -346,9 +357,34 @@ def test_g_is_given_the_colours_of_the_real_objects():
     objective.round(scenes(), Recorder(objective))
     z, z_image, boxes, labels = heard[0]
     expected = game.colours_of(scenes().images, boxes, labels)
-    assert torch.equal(z[..., :3], expected) and expected[0, 0].any()
-    with pytest.raises(CourseError, match="a colour alone takes 3"):
-        LostGANConfig(**SMALL | {"z_dim": 3, "colour_styles": True})
+    assert torch.equal(z[..., :12], expected) and expected[0, 0].any()
+    with pytest.raises(CourseError, match="the colours alone take 12"):
+        LostGANConfig(**SMALL | {"z_dim": 12, "colour_styles": True})
+
+
+def test_an_even_start_has_no_pattern_for_the_first_block():
+    """Only `fc`'s biases, which begin at zero, and its weights can tell the 16 places apart."""
+    z = torch.randn(2, SMALL["z_dim"])
+    for even in (True, False):
+        generator = LostGANObjective(LostGANConfig(**SMALL, even_start=even)).generator
+        first = generator.fc(z).view(2, -1, 16)
+        assert torch.allclose(first, first[:, :, :1].expand_as(first), atol=1e-6) == even
+        assert first.std(dim=1).min() > 0.01  # it still hears of the picture's noise
+
+
+def test_the_picture_itself_can_be_an_object_that_d_never_sees():
+    objective = LostGANObjective(LostGANConfig(**SMALL, everywhere=True))
+    objective.prepare(Few())
+    boxes, labels = objective.layout(scenes())
+    assert boxes.shape == (3, 6, 4) and not labels[:, -1].any()
+    assert (boxes[:, -1] == torch.tensor([0.0, 0.0, 1.0, 1.0])).all()
+    styles, whole = objective.styles(scenes().images, boxes, labels)
+    assert torch.equal(styles[:, -1], whole) and not torch.equal(styles[:, 0], whole)
+    masks = objective.generator(styles, whole, boxes, labels).masks
+    assert masks[:, -1].min() > 0
+    assert len(objective.discriminator(scenes().images, boxes, labels)[1]) == 3  # things alone
+    objective.round(scenes(), Recorder(objective))
+    assert objective.preview({"G": objective.generator}).shape == (12, 3, 64, 64)
 
 
 def test_only_the_scenes_asked_for_have_stuff():

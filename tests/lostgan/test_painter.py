@@ -26,7 +26,8 @@ def painter_of(**other):
     with torch.no_grad():
         for _ in range(3):  # batch and spectral norm have seen something
             boxes = torch.tensor([[box for _, box in LAYOUT]] * 4)
-            generator(torch.randn(4, 2, 5), torch.randn(4, 5), boxes, torch.tensor([[3, 4]] * 4))
+            z = torch.randn(4, 3, config.z_dim)
+            generator(z[:, 1:], z[:, 0], boxes, torch.tensor([[3, 4]] * 4))
     painter = LostGANPainter(generator, config)
     painter.tables = {"classes": CLASSES.to_json()}
     return painter
@@ -65,6 +66,24 @@ def test_a_new_style_changes_that_object_alone(painter):
         assert torch.equal(after.steps["z"], before.steps["z"])
         assert torch.equal(after.steps["masks"][0], before.steps["masks"][0])
         assert not torch.equal(after.image, before.image)
+
+
+def test_the_style_of_a_seed_is_that_of_the_class_whichever_number_it_has(painter):
+    first = painter.generate(LAYOUT, {0: 99, 1: 5}).styles
+    second = painter.generate(LAYOUT[::-1], {1: 99, 0: 5}).styles
+    assert torch.equal(first, second.flip(0)) and not torch.equal(*first)
+
+
+def test_a_painter_that_has_learnt_so_sees_the_picture_as_an_object_too():
+    heard, painters = [], [painter_of(everywhere=everywhere) for everywhere in (True, False)]
+    for painter in painters:
+        painter.generator.register_forward_pre_hook(lambda _, given: heard.append(given))
+        painter.generate(LAYOUT, seed=7)
+        painter.paint_scenes(scenes())
+    (z, whole, boxes, labels), many, (_, _, none, _), fewer = heard
+    assert boxes[0, 2].tolist() == [0, 0, 1, 1] and labels[0].tolist() == [3, 4, 0]
+    assert torch.equal(z[0, 2], whole[0]) and torch.equal(many[0][:, -1], many[1])
+    assert none[0, 2].max() < 0 and many[2].shape[1] == fewer[2].shape[1] + 1
 
 
 def test_styles_can_be_locked_and_borrowed(painter):
@@ -133,15 +152,15 @@ def test_many_scenes_are_painted_at_once():
     assert painter_of().paint_scenes(batch).masks.shape[1] == 2  # it has not learnt stuff
 
 
-def test_where_styles_begin_with_a_colour_it_is_one_that_the_class_has_had():
-    painter = painter_of(colour_styles=True)
-    known = torch.randn(5, COLOURS, 3)
+def test_where_styles_begin_with_colours_they_are_some_that_the_class_has_had():
+    painter = painter_of(colour_styles=True, z_dim=14)
+    known = torch.randn(5, COLOURS, 12)
     painter.tables |= {"colours": known.tolist()}
     picture = painter.generate(LAYOUT, seed=7)
     for label, style in zip((3, 4), picture.styles, strict=True):
-        assert (style[:3] == known[label]).all(dim=1).any()
-    assert (picture.steps["z"][:3] == known[0]).all(dim=1).any()
-    colours = {tuple(painter.generate(LAYOUT, {0: k}).styles[0, :3].tolist()) for k in range(9)}
+        assert (style[:12] == known[label]).all(dim=1).any()
+    assert (picture.steps["z"][:12] == known[0]).all(dim=1).any()
+    colours = {tuple(painter.generate(LAYOUT, {0: k}).styles[0, :12].tolist()) for k in range(9)}
     assert len(colours) > 4  # dice roll colours, too
     batch = scenes()
     red = replace(batch, images=torch.ones_like(batch.images))

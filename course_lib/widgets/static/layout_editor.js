@@ -32,8 +32,9 @@ function render({ model, el }) {
         stage.ariaLabel = `layout with ${boxes.length} boxes${what}`;
     }
 
-    function boxOnStage({ name, box: [left, top, right, bottom], proposed }, place) {
-        const element = make("div", { className: "box" }, make("span", { textContent: name }));
+    function boxOnStage({ name, box: [left, top, right, bottom], proposed, locked }, place) {
+        const words = make("span", { textContent: locked ? `${name} \u{1F512}` : name });
+        const element = make("div", { className: "box" }, words);
         element.dataset.place = place;
         element.classList.toggle("selected", place === selected);
         element.classList.toggle("proposed", Boolean(proposed));
