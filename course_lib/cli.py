@@ -31,6 +31,7 @@ from course_lib.profile import pick_profile
 
 if TYPE_CHECKING:
     from course_lib.objective import TrainConfig
+    from course_lib.painter import Painter
 
 __all__ = ["main", "verb"]
 
@@ -72,7 +73,7 @@ def _dispatch(given: list[str]) -> int:
 
 
 def _overview() -> str:
-    lines = [f"  {name:<10} {_first_line(function)}" for name, function in VERBS.items()]
+    lines = [f"  {name:<12} {_first_line(function)}" for name, function in VERBS.items()]
     return "\n".join(
         ["One Scene, Five Painters: usage: course VERB ...", *lines, "course VERB --help says more"]
     )
@@ -268,31 +269,16 @@ def sample(arguments: list[str]) -> int:
     """
     parser = _parser(sample)
     parser.add_argument("painter", help="a painter's name, or a file of weights")
-    parser.add_argument("--caption", help="what to paint, for a painter that listens to captions")
-    where = 'what stands where, for a painter that listens to layouts: a JSON file like [["tree", '
-    where += "[0.1, 0.4, 0.3, 0.9]]], two corners as fractions"
-    parser.add_argument("--layout", type=Path, help=where)
-    drawn = "what is where, for a painter that listens to label maps: a PNG of ids or of colours"
-    parser.add_argument("--label-map", type=Path, help=drawn)
-    looks = "a picture whose style the painted ones are to have; without it, each seed is a style"
-    parser.add_argument("--style", type=Path, help=looks)
-    parser.add_argument("--seed", type=int, default=7, help="of the first picture (default: 7)")
-    parser.add_argument("--n", type=_count, default=16, help="how many pictures (default: 16)")
+    _add_description(parser)
     parser.add_argument("--out", type=Path, help="a PNG, or a folder (default: in runs/samples)")
     every = "a folder with all that the pictures were made of, and real pictures beside"
     parser.add_argument("--evaluate", action="store_true", help=every)
     options = parser.parse_args(arguments)
-    check_seed(options.seed, where="--seed")
     from course_lib.painter import Painter, Picture
     from course_lib.registry import load
 
     painter = load(options.painter)
-    given = {name: getattr(options, name) for name in ("caption", "label_map", "style")}
-    told = given | {"layout": _read_json(options.layout)}
-    told = {name: value for name, value in told.items() if value is not None}
-    for name in sorted(told.keys() - inspect.signature(painter.generate).parameters.keys()):
-        told_by = f"--{name.replace('_', '-')}"
-        raise CourseError(f"{painter.kind} listens to no {name.replace('_', ' ')}", where=told_by)
+    told = _description(options, painter)
     seeds = range(options.seed, options.seed + options.n)
     name = f"{Path(options.painter).stem}-seed{options.seed}"
     out = options.out or runs_dir() / "samples" / (name if options.evaluate else f"{name}.png")
@@ -313,23 +299,47 @@ def timelapse(arguments: list[str]) -> int:
     """
     parser = _parser(timelapse)
     parser.add_argument("run", type=Path, help="the folder of a run")
-    parser.add_argument("--seed", type=int, default=7, help="of the first picture (default: 7)")
-    parser.add_argument("--n", type=_count, default=16, help="pictures a frame (default: 16)")
+    _add_description(parser)
     parser.add_argument("--seconds", type=float, default=0.5, help="for a frame (default: 0.5)")
-    parser.add_argument("--caption", help="what to paint, for a painter that listens to captions")
     parser.add_argument("--out", type=Path, help="a .gif, .png or .webp (default: in the run)")
     options = parser.parse_args(arguments)
-    check_seed(options.seed, where="--seed")
+    from course_lib.registry import load
     from course_lib.timelapse import milestones
     from course_lib.timelapse import timelapse as make
 
-    rounds = sorted(milestones(options.run))
+    kept = milestones(options.run)
+    told = _description(options, load(next(iter(kept.values()))))
     seeds = range(options.seed, options.seed + options.n)
-    told = {"caption": options.caption} if options.caption is not None else {}
     out = options.out or options.run / "timelapse.gif"
     path = make(options.run, out, seeds, seconds=options.seconds, **told)
-    print(f"rounds {rounds[0]} to {rounds[-1]}: {path}")
+    print(f"rounds {min(kept)} to {max(kept)}: {path}")
     return 0
+
+
+def _add_description(parser: _Parser) -> None:
+    """The options that say what is to be painted, and how often."""
+    parser.add_argument("--caption", help="what to paint, for a painter that listens to captions")
+    where = 'what stands where, for a painter that listens to layouts: a JSON file like [["tree", '
+    where += "[0.1, 0.4, 0.3, 0.9]]], two corners as fractions"
+    parser.add_argument("--layout", type=Path, help=where)
+    drawn = "what is where, for a painter that listens to label maps: a PNG of ids or of colours"
+    parser.add_argument("--label-map", type=Path, help=drawn)
+    looks = "a picture whose style the painted ones are to have; without it, each seed is a style"
+    parser.add_argument("--style", type=Path, help=looks)
+    parser.add_argument("--seed", type=int, default=7, help="of the first picture (default: 7)")
+    parser.add_argument("--n", type=_count, default=16, help="how many pictures (default: 16)")
+
+
+def _description(options: argparse.Namespace, painter: Painter) -> dict[str, Any]:
+    """What the painter is told: those of these options that were given."""
+    check_seed(options.seed, where="--seed")
+    given = {name: getattr(options, name) for name in ("caption", "label_map", "style")}
+    told = given | {"layout": _read_json(options.layout)}
+    told = {name: value for name, value in told.items() if value is not None}
+    for name in sorted(told.keys() - inspect.signature(painter.generate).parameters.keys()):
+        told_by = f"--{name.replace('_', '-')}"
+        raise CourseError(f"{painter.kind} listens to no {name.replace('_', ' ')}", where=told_by)
+    return told
 
 
 def _read_json(path: Path | None) -> Any:

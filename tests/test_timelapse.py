@@ -55,3 +55,8 @@ def test_the_command_says_where_it_is(run, tmp_path, capsys):
     out = tmp_path / "lapse.gif"
     assert cli.main(["timelapse", str(run), "--n", "4", "--out", str(out)]) == 0
     assert out.is_file() and "rounds 1 to 3" in capsys.readouterr().out
+
+
+def test_what_the_painter_does_not_listen_to_is_refused(run, capsys):
+    assert cli.main(["timelapse", str(run), "--caption", "a red house"]) == 2
+    assert "dcgan listens to no caption" in capsys.readouterr().err
