@@ -308,7 +308,7 @@ plt.show()
 # ### BEGIN SOLUTION
 # With the kept `u` one step stays within about 1 % of the truth after ten rounds, since the strongest direction of
 # the weight turns slowly and `u` only has to follow it: the work of many steps is spread over many rounds. From a
-# fresh `u` one step finds about two thirds of the truth and five steps nine tenths. One step would not be enough if
+# fresh `u` one step finds three quarters of the truth and five steps about 95 %. One step would not be enough if
 # the weight jumped, as it does at a large learning rate, or where the two largest singular values are nearly equal
 # and the direction changes from one to the other.
 # ### END SOLUTION

@@ -255,7 +255,7 @@ def kl_pushes_the_right_way(function, draw):
 # A cloud is wide if it reaches its neighbours. The painter that ships with the course knows a few hundred kinds of
 # sentences. Take at least twelve of them, ask its own `CA` for their $\mu$ and $\log\sigma^2$, and
 # **draw a figure** that lets one compare two things: how far apart the means of *different* sentences lie, and how far a
-# drawn code lies from its *own* mean. A histogram of both kinds of distances will do; label the axes.
+# drawn code lies from its *own* mean. Histograms of both kinds of distances will do, or `plt.ecdf`; label the axes.
 #
 # Then multiply the noise by 4 or by 16. From where on do clouds overlap? Paint a picture there: what does it show?
 
@@ -278,10 +278,10 @@ import matplotlib.pyplot as plt
 between = torch.pdist(mu)
 for strength in (1, 4, 16):
     within = (strength * (codes(mu, logvar, 50) - mu)).norm(dim=2).flatten()
-    plt.hist(within.numpy(), bins=30, alpha=0.6, density=True, label=f"within, noise x {strength}")
-plt.hist(between.numpy(), bins=30, alpha=0.6, density=True, label="between sentences")
+    plt.ecdf(within.numpy(), label=f"within a cloud, noise x {strength}")
+plt.ecdf(between.numpy(), color="black", label="between two sentences' means")
 plt.xlabel("distance")
-plt.ylabel("density")
+plt.ylabel("share of distances that are shorter")
 plt.xscale("log")
 plt.legend()
 plt.show()
@@ -300,10 +300,10 @@ plt.show()
 # ### Your answer 02.4
 #
 # ### BEGIN SOLUTION
-# As trained, a code lies much closer to its own mean than any two sentences lie to each other, so the clouds do not
-# overlap: sentences stay apart, and the noise adds little. The divergence pushes sigma towards 1, but its weight is
-# small beside what the painter gains from clear sentences. With 16 times the noise the distances are alike; a picture
-# painted there shows a mixture, mostly with the right ground and a blurred thing.
+# As trained, a code lies about 1 away from its own mean, and no two sentences are nearer than about 4: the clouds do
+# not overlap, sentences stay apart, and the noise adds little. The divergence pushes sigma towards 1, but its weight is
+# small beside what the painter gains from clear sentences. With 4 times the noise clouds reach the nearest sentences,
+# which differ in the ground alone, and with 16 times most others. A picture painted there shows a mixture.
 # ### END SOLUTION
 
 # %% [markdown]

@@ -92,6 +92,46 @@ MUTANTS: dict[str, dict[str, tuple[str, str]]] = {
             "sample(mask, points.detach())",
         ),
     },
+    "04_spade_norm": {
+        "norm_takes_the_whole_batch": ("dim=(0, 2, 3)", "dim=(2, 3)"),
+        "norm_divides_by_the_number": (", correction=0", ""),
+        "norm_of_a_constant_is_zero": ("variance + 1e-05", "variance"),
+        "modulation_equals_the_library": (".relu()", ""),
+        "modulation_keeps_the_size": ("weight.shape[-1] // 2", "1"),
+        "spade_equals_the_library": ("F.one_hot(ids, classes)", "F.one_hot(ids)"),
+        "spade_without_a_map_is_the_norm": ("(1 + gamma)", "gamma"),
+        "spade_resizes_ids": ("mode='nearest'", "mode='bilinear', align_corners=False"),
+    },
+    "05_object_pathway": {
+        "crop_equals_the_library": ("2 * y + h - 1", "2 * x + w - 1"),
+        "crop_of_everything_changes_nothing": ("2 * x + w - 1", "2 * x + w"),
+        "paste_pose_equals_the_library": ("-(2 * y + h - 1) / h", "-(2 * y + h - 1)"),
+        "paste_pose_undoes_the_crop": ("-(2 * x + w - 1) / w", "(2 * x + w - 1) / w"),
+        "merge_covers_in_order": ("laid.unbind(dim=1)", "laid.flip(1).unbind(dim=1)"),
+        "merge_lets_through_holes": (
+            "torch.where(one != 0, one, canvas)",
+            "torch.where((one != 0).any(dim=1, keepdim=True), one, canvas)",
+        ),
+        "pathway_equals_the_library": ("crop_pose(every), side, side", "crop_pose(every), 3, side"),
+        "pathway_repaints_each_object": (
+            "gains.flatten(0, 1)",
+            "gains.mean(dim=1, keepdim=True).expand_as(gains).flatten(0, 1)",
+        ),
+        "pathway_teaches_gains": ("gains.flatten(0, 1)", "gains.detach().flatten(0, 1)"),
+    },
+    "06_isla_norm": {
+        "shares_equal_the_library": ("sum(dim=1, keepdim=True)", "amax(dim=1, keepdim=True)"),
+        "shares_of_nobody_are_zero": (" + 1e-06", ""),
+        "mix_equals_the_library": (", shares(masks)", ", shares(masks.transpose(-1, -2))"),
+        "mix_of_one_is_that_one": (", shares(masks)", ", masks"),
+        "mix_teaches_styles": ("each.transpose(1, 2)", "each.detach().transpose(1, 2)"),
+        "isla_equals_the_library": (
+            "F.batch_norm(x, None, None, training=True, eps=1e-05)",
+            "F.instance_norm(x)",
+        ),
+        "isla_resizes_masks": ("mode='bilinear', align_corners=False", "mode='nearest'"),
+        "isla_leaves_nobodys_pixels": ("(1 + mix(gammas, masks))", "mix(gammas, masks)"),
+    },
 }
 
 
