@@ -12,6 +12,7 @@ from torch import Tensor
 from torchvision.ops import box_convert
 
 from course_lib.data.coco import COCO_CLASSES
+from course_lib.data.proposal import propose
 from course_lib.errors import CourseError, Problems
 from course_lib.opgan import official
 from course_lib.opgan.damsm.objective import load_damsm
@@ -83,14 +84,16 @@ class OPGANPainter(Painter):
             caption: any sentence. A warning, and the picture's ``notes``, say which of its words
                 the painter does not know, and what it did not read.
             layout: things and their boxes; later ones lie over earlier ones. Or pairs of a name
-                and two corners, as fractions: ``[("tree", (0.1, 0.4, 0.3, 0.9))]``. None for no
-                box: then the object pathways paint nothing.
+                and two corners, as fractions: ``[("tree", (0.1, 0.4, 0.3, 0.9))]``. None for what
+                :meth:`propose` makes of the caption; ``[]`` for no box: then the object pathways
+                paint nothing.
             seed: of the noise; the same seed gives the same picture.
 
         Returns:
             The picture. Its steps are each stage's ``stage_1``, ..., the objects' canvases
             ``objects_1``, ... ``[C, h, w]``, and ``attention_2``, ... ``[T, s, s]``: how much each
-            word is heard at each place; ``words_of(caption)`` has the words.
+            word is heard at each place; ``words_of(caption)`` has the words. Boxes that were
+            proposed are told in its ``notes``.
 
         Raises:
             CourseError: no caption, one without a word, a class that the painter does not know, or
@@ -99,9 +102,17 @@ class OPGANPainter(Painter):
         sentence = self.understand(caption)
         for note in sentence.notes:
             warnings.warn(note, stacklevel=2)
-        objects = self.place(layout or Layout.empty())
-        painted = self.paint(self.hear([sentence.text]), objects, [seed])
-        return Picture(painted.pictures[-1][0], steps=_steps(painted), notes=sentence.notes)
+        asked = self.propose(sentence.text) if layout is None else layout
+        painted = self.paint(self.hear([sentence.text]), self.place(asked), [seed])
+        told = (f"proposed: {asked}",) if layout is None and self.config.pathway else ()
+        return Picture(painted.pictures[-1][0], steps=_steps(painted), notes=sentence.notes + told)
+
+    def propose(self, caption: str) -> Layout:
+        """Boxes for what a caption names, where it says (:mod:`course_lib.data.proposal`)."""
+        known = things(self.classes)
+        found = propose(caption, self.classes, self.config.max_objects)
+        kept = [pair for pair in found if self.classes.id(pair[0]) in known]
+        return Layout.of(*kept, units="fraction", format="xyxy", classes=self.classes)
 
     def understand(self, caption: object) -> Sentence:
         """The caption as the painter reads it: what is unknown to it, and what is too much."""

@@ -104,12 +104,16 @@ class LayoutEditor(FrontEnd):
     def actions(self) -> Mapping[str, Callable[[Mapping[str, Any], bytes], str | None]]:
         return {"propose": self._propose}
 
-    def _propose(self, content: Mapping[str, Any], _: bytes) -> str:
+    def propose(self, caption: str) -> str:
+        """Boxes for what a caption names instead of those that are there; tells how many."""
         if self._propose_layout is None:
             raise CourseError("nobody proposes layouts here", where="layout editor")
-        layout = self._propose_layout(str(content.get("caption")))
+        layout = self._propose_layout(caption)
         self.value = [{**box, "proposed": True} for box in self._written(layout)]
         return f"{len(layout)} boxes proposed"
+
+    def _propose(self, content: Mapping[str, Any], _: bytes) -> str:
+        return self.propose(str(content.get("caption")))
 
     def _written(self, layout: Layout) -> list[dict[str, Any]]:
         return [{"name": name, "box": [*box]} for name, box in layout]

@@ -65,7 +65,7 @@ def test_n_captions_are_n_pictures(run):
 
 def test_what_is_not_read_is_said(run):
     with pytest.warns(UserWarning) as warned:
-        notes = course_lib.load(run).generate("a reed house by day").notes
+        notes = course_lib.load(run).generate("a reed house by day", []).notes
     assert [str(w.message) for w in warned] == list(notes)
     assert notes == (
         "1 of 4 words unknown: reed (nearest known: red)", "5 words, 4 used; cut: 'day'",
@@ -96,8 +96,19 @@ def test_a_caption_is_needed(run, caption):
 def test_a_layout_object_and_its_numbers_are_one_layout(run):
     painter = course_lib.load(run)
     layout = Layout.of(*HOUSE, units="fraction", format="xyxy")
-    one, other, none = (painter.generate("a house", told).image for told in (HOUSE, layout, None))
+    one, other, none = (painter.generate("a house", told).image for told in (HOUSE, layout, []))
     assert torch.equal(one, other) and not torch.equal(one, none)
+
+
+def test_without_a_layout_one_is_proposed_and_told(run):
+    painter = course_lib.load(run)
+    picture = painter.generate("house and cat", seed=2)
+    proposed = painter.propose("house and cat")
+    assert sorted(proposed.names) == ["cat", "house"]
+    assert picture.notes[-1] == f"proposed: {proposed}"
+    same = painter.generate("house and cat", proposed, seed=2)
+    assert torch.equal(picture.image, same.image) and same.notes == picture.notes[:-1]
+    assert len(painter.propose("three birds")) == 2  # as many as it takes
 
 
 def test_scenes_are_repainted_each_by_itself(run):
