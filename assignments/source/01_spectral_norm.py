@@ -147,6 +147,8 @@ def sigma(weight, u, v):
 
 # %% nbgrader={"grade": true, "grade_id": "q01-2", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
 check("01.2", sigma)
+
+
 ### BEGIN HIDDEN TESTS
 @hidden("01.2", sigma)
 def sigma_is_the_form(number, draw):
@@ -210,6 +212,8 @@ def normalise(weight, u, steps):
 
 # %% nbgrader={"grade": true, "grade_id": "q01-3", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
 check("01.3", normalise)
+
+
 ### BEGIN HIDDEN TESTS
 @hidden("01.3", normalise)
 def normalised_to_one(function, draw):

@@ -139,6 +139,8 @@ def codes(mu, logvar, count):
 
 # %% nbgrader={"grade": true, "grade_id": "q02-2", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
 check("02.2", codes)
+
+
 ### BEGIN HIDDEN TESTS
 def asked(function, mu, logvar, count):
     """Codes of the right shape and kind."""
@@ -221,6 +223,8 @@ def kl(mu, logvar):
 
 # %% nbgrader={"grade": true, "grade_id": "q02-3", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
 check("02.3", kl)
+
+
 ### BEGIN HIDDEN TESTS
 @hidden("02.3", kl)
 def kl_equals_torch(function, draw):

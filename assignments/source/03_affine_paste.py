@@ -148,6 +148,8 @@ def sample(pictures, points):
 
 # %% nbgrader={"grade": true, "grade_id": "q03-2", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
 check("03.2", sample)
+
+
 ### BEGIN HIDDEN TESTS
 @hidden("03.2", sample)
 def sample_equals_torch(function, draw):
@@ -170,7 +172,9 @@ def sample_keeps_pictures_apart(function, draw):
     """each picture is asked by its own points, and each channel by itself"""
     pictures = draw.normal(3, 2, 4, 4)
     points = right_grid(poses_of(draw, 3), 5, 6)
-    same(function(pictures, points), right_sample(pictures, points), "the samples of three pictures")
+    same(
+        function(pictures, points), right_sample(pictures, points), "the samples of three pictures"
+    )
 
 
 @hidden("03.2", sample)
@@ -213,6 +217,8 @@ def paste(canvas, appearance, mask, poses):
 
 # %% nbgrader={"grade": true, "grade_id": "q03-3", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
 check("03.3", paste)
+
+
 ### BEGIN HIDDEN TESTS
 def scene(draw):
     """Canvas, appearance, mask and poses; the square is smaller than the canvas, and not square."""
@@ -270,7 +276,9 @@ def put(mask, centre):
     scale = torch.full_like(centre, 1 / 0.35)
     nothing = torch.zeros_like(centre)
     rows = [torch.stack([scale, nothing, -centre / 0.35]), torch.stack([nothing, scale, nothing])]
-    return paste(torch.zeros(1, 1, side, side), torch.ones_like(mask), mask, torch.stack(rows)[None])
+    return paste(
+        torch.zeros(1, 1, side, side), torch.ones_like(mask), mask, torch.stack(rows)[None]
+    )
 
 
 ### BEGIN SOLUTION

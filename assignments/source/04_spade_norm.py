@@ -107,6 +107,7 @@ def norm_of_a_constant_is_zero(function, draw):
 # %% nbgrader={"grade": false, "grade_id": "a04-2", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def modulation(planes, shared, to_gamma, to_beta):
     """[B, P, H, W] and three pairs (weight, bias) to gamma and beta, [B, C, H, W] each."""
+
     ### BEGIN SOLUTION
     def conv(x, layer):
         weight, bias = layer
@@ -119,6 +120,8 @@ def modulation(planes, shared, to_gamma, to_beta):
 
 # %% nbgrader={"grade": true, "grade_id": "q04-2", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
 check("04.2", modulation)
+
+
 ### BEGIN HIDDEN TESTS
 @hidden("04.2", modulation)
 def modulation_equals_the_library(function, draw):
@@ -177,6 +180,8 @@ def spade(x, ids, classes, shared, to_gamma, to_beta):
 
 # %% nbgrader={"grade": true, "grade_id": "q04-3", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
 check("04.3", spade)
+
+
 ### BEGIN HIDDEN TESTS
 @hidden("04.3", spade)
 def spade_equals_the_library(function, draw):

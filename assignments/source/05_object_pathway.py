@@ -118,6 +118,8 @@ def paste_pose(boxes):
 
 # %% nbgrader={"grade": true, "grade_id": "q05-2", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 check("05.2", paste_pose)
+
+
 ### BEGIN HIDDEN TESTS
 @hidden("05.2", paste_pose)
 def paste_pose_equals_the_library(function, draw):
@@ -164,6 +166,8 @@ def merge(laid):
 
 # %% nbgrader={"grade": true, "grade_id": "q05-3", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 check("05.3", merge)
+
+
 ### BEGIN HIDDEN TESTS
 def layered(draw):
     """Three objects on canvases of their own, each with holes."""
@@ -211,6 +215,7 @@ def merge_lets_through_holes(function, draw):
 # %% nbgrader={"grade": false, "grade_id": "a05-4", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def pathway(maps, boxes, gains, side):
     """[B, C, H, W], [B, O, 4] and [B, O, C] to the canvas, [B, C, H, W]."""
+
     ### BEGIN SOLUTION
     def look(pictures, poses, height, width):
         size = [*pictures.shape[:2], height, width]
@@ -229,6 +234,8 @@ def pathway(maps, boxes, gains, side):
 
 # %% nbgrader={"grade": true, "grade_id": "q05-4", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
 check("05.4", pathway)
+
+
 ### BEGIN HIDDEN TESTS
 @hidden("05.4", pathway)
 def pathway_equals_the_library(function, draw):

@@ -103,6 +103,8 @@ def mix(each, masks):
 
 # %% nbgrader={"grade": true, "grade_id": "q06-2", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
 check("06.2", mix)
+
+
 ### BEGIN HIDDEN TESTS
 @hidden("06.2", mix)
 def mix_equals_the_library(function, draw):
@@ -164,6 +166,8 @@ def isla(x, gammas, betas, masks):
 
 # %% nbgrader={"grade": true, "grade_id": "q06-3", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
 check("06.3", isla)
+
+
 ### BEGIN HIDDEN TESTS
 def styled(draw, side):
     """x of 8 pixels, styles of three objects, and masks of ``side`` pixels."""
