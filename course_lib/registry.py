@@ -75,7 +75,7 @@ WINGS = {
     "text": Wing("text", "Text"),  # reads, and does not paint
     "damsm": Wing("damsm", "DAMSM", inside="opgan"),  # reads and looks
 }
-MORE = ("lrgan-two", "stackgan-two")  # ship besides those that have their wing's name
+MORE = ("lrgan-two",)  # ships besides those that have their wing's name
 
 
 def wing(kind: str) -> Wing:
