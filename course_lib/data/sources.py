@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from course_lib.data.coco.layouts import CocoLayouts
+from course_lib.data.coco.pickles import CocoPickles, ProposedPickles
 from course_lib.data.digit_scenes import SCENES, DigitScenes
 from course_lib.data.digits import Digits, Mnist, find_mnist
 from course_lib.data.known import open_data, splits_of
@@ -29,6 +30,8 @@ LAYOUTS = {
     "coco-layouts": (CocoLayouts, "coco"),
     "visual-genome": (VisualGenome, "visual_genome"),
 }
+# COCO as OP-GAN's authors prepared it lies in one folder.
+PICKLES = {"coco-pickles": CocoPickles, "coco-proposed": ProposedPickles}
 ENOUGH = 20_000  # pages with one large thing, at 64 px: they stay in memory once they are drawn
 
 
@@ -48,7 +51,8 @@ def open_source(
         name: ``digits``, ``mnist``, one or two of them on canvases (``mnist-one``, ``digits-two``,
             ``digits-one-clouds``, ...), ``storybook``, ``storybook-alone`` (one large thing a
             scene), a data set of the manifest, ``coco-layouts`` (things and stuff of COCO as boxes,
-            filtered as LostGAN's authors did), ``visual-genome``, or a folder.
+            filtered as LostGAN's authors did), ``visual-genome``, ``coco-pickles`` and
+            ``coco-proposed`` (as OP-GAN's authors prepared it), or a folder.
         split: ``train``, ``val`` or ``test``; what has no splits is all for training.
         flip: mirror scenes by chance. Storybook and digits need none: a digit has a right way.
         crop_from: width in pixels of the larger pictures from which those are cut by chance.
@@ -77,6 +81,8 @@ def open_source(
 
 
 def _on_disk(name: str, split: str, size: Size) -> OnDisk:
+    if name in PICKLES:
+        return PICKLES[name](data_dir() / "coco_pickles", split, size=size)
     if name not in LAYOUTS:
         return cast(OnDisk, open_data(name, _known_split(name, split), size))
     kind, files = LAYOUTS[name]

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from course_lib.errors import CourseError, Problems
 from course_lib.nn.penalties import kl_to_normal
+from course_lib.nn.perceptual import PerceptualNet, perceptual_distance
 from course_lib.objective import Objective, Player, Step, TrainConfig, check_adam, check_each, draw
 from course_lib.opgan.damsm.losses import Gammas, damsm_loss
 from course_lib.opgan.damsm.objective import check_gammas, load_damsm
@@ -55,6 +56,7 @@ class OPGANConfig(Sizes, TrainConfig):
     fullest: float = 0.0  # chance that a scene's longest caption is read, else any of them
     swapped: bool = False  # captions with one word exchanged are wrong, too
     crop: float = 0.0  # weight of objects' likeness to those of the real picture; 0 as published
+    perceptual: float = 0.0  # weight of their likeness in activations; 0 as published
     logvar: float = 0.0  # where the log variance of a caption's code begins
     fault: bool = False  # mix the padding masks of a batch, as the authors' program does
     misplaced: Misplaced = "fake"  # which pictures D is shown with others' boxes, or other names
@@ -82,7 +84,7 @@ class OPGANConfig(Sizes, TrainConfig):
             )
         problems.check(self.label >= 8 and self.width % 2 == 0, "label is 8 at least, width even")
         problems.check(self.batch_size >= 2, "batch_size is 1; wrong captions need 2 scenes")
-        weights = self.damsm_weight, self.kl, self.crop, self.high_pass
+        weights = self.damsm_weight, self.kl, self.crop, self.perceptual, self.high_pass
         problems.check(min(weights) >= 0, "a weight must not be negative")
         problems.check(0 <= self.fullest <= 1, f"fullest is {self.fullest}, a share from 0 to 1")
         check_gammas(problems, self.gammas)
@@ -141,19 +143,21 @@ def convinced(d: Discriminator, fake: Tensor, sentence: Tensor, objects: Objects
     return F.softplus(-answers[0]).mean() + F.softplus(-answers[1]).mean()
 
 
+def cut_out(pictures: Tensor, objects: Objects, side: int) -> Tensor:
+    """What stands in each box, as a square: ``[N, 3, side, side]`` of the objects there are."""
+    there = objects.present.T  # [O, B]
+    many = pictures.float().expand(len(there), *pictures.shape)
+    return lay(many, objects.crop, side)[there]
+
+
 def crop_distance(fake: Tensor, real: Tensor, objects: Objects) -> Tensor:
     """Mean absolute difference of the objects, each resampled to 16 x 16 pixels.
 
     So a small object counts as much as a large one. Not in the paper: it spares a small painter the
     long search for shapes.
     """
-    there = objects.present.T  # [O, B]
-    one, other = (
-        lay(pictures.float().expand(len(there), *pictures.shape), objects.crop, SQUARE)
-        for pictures in (fake, real)
-    )
-    away = (one - other).abs().mean(dim=(2, 3, 4))  # [O, B]
-    return (away * there).sum() / there.sum().clamp(min=1)
+    away = (cut_out(fake, objects, SQUARE) - cut_out(real, objects, SQUARE)).abs()
+    return away.sum() / max(away.numel(), 1)
 
 
 # --- What the networks are given ---
@@ -212,6 +216,7 @@ class OPGANObjective(Objective):
         damsm, self.gammas = load_damsm(config.damsm), Gammas(*config.gammas)
         self.text, self.eye = damsm.text, damsm.image
         self.frozen = {"text": self.text, "eye": self.eye}
+        self.perceiver = PerceptualNet.load() if config.perceptual else None
         with Problems("text") as problems:
             said = 2 * self.text.rnn.hidden_size
             problems.check(config.text == said, f"text is {config.text}, the reader says {said}")
@@ -258,8 +263,8 @@ class OPGANObjective(Objective):
         pairs = zip(judges, painted.pictures, strict=True)
         answers = [convinced(d, fake, heard.sentence, objects) for d, fake in pairs]
         terms = self.terms(painted, heard, objects, real)
-        weights = {"damsm": config.damsm_weight, "crop": config.crop, "kl": config.kl}
-        weighed = [weights[name] * term for name, term in terms.items()]
+        names = {"damsm": "damsm_weight"}  # of the weights, where they are not the terms'
+        weighed = [getattr(config, names.get(name, name)) * x for name, x in terms.items()]
         step("G", torch.stack(answers + weighed).sum(), **terms)
 
     def terms(
@@ -274,6 +279,9 @@ class OPGANObjective(Objective):
             both = zip(painted.pictures, real, strict=True)
             apart = [crop_distance(fake, truth, objects) for fake, truth in both]
             terms["crop"] = torch.stack(apart).mean()
+        if self.perceiver is not None and objects.present.any():
+            pair = [cut_out(last, objects, 2 * SQUARE) for last in (painted.pictures[-1], real[-1])]
+            terms["perceptual"] = perceptual_distance(self.perceiver.to(real[-1].device), *pair)
         return terms
 
     @torch.no_grad()

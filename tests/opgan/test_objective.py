@@ -221,7 +221,7 @@ class Recorder:
         {},
         {"norm_d": "spectral"},
         {"misplaced": "real", "fault": True},
-        {"norm_d": "none", "high_pass": 3.0, "crop": 1.0, "swapped": True},
+        {"norm_d": "none", "high_pass": 3.0, "crop": 1.0, "perceptual": 1.0, "swapped": True},
     ],
 )
 def test_a_round_moves_every_part_of_both(values):
