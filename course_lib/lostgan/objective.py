@@ -51,7 +51,7 @@ class LostGANConfig(TrainConfig):
     stuff: float = 0.0  # share of scenes whose stuff regions, read off the label map, are objects
     everywhere: bool = False  # the picture itself is an object, too, as for Visual Genome
     colour_styles: bool = False  # a style begins with the object's colours in the real picture
-    even_start: bool = False  # G's first map begins the same everywhere: masks make the shapes
+    quick_start: bool = False  # G begins with an even first map and loud classes
     z_dim: int = 128  # length of the noise of an object, and of the picture's
     label_dim: int = 180  # length of a class's embedding; 128 in the published 64-pixel network
     width_g: int = 64  # channels of G's last map
@@ -166,12 +166,15 @@ def eyes() -> VGG19 | PerceptualNet:
     return VGG19(read_weights(file)) if file.is_file() else PerceptualNet.load()
 
 
-def make_even(generator: Generator) -> None:
-    """The 16 places of G's first map begin alike, and learn to differ where that helps.
+def quick_start(generator: Generator) -> None:
+    """First weights with which layout and class are heard from the first round on.
 
-    Else each has its own features from the first round on, which batch norm makes as strong as all
-    that masks and styles say: small painters spend minutes on getting rid of the pattern.
+    Published, all matrices begin orthogonal. Then each of the 16 places of G's first map has
+    features of its own, which batch norm makes as strong as all that masks and styles say; and a
+    class is a vector of length 1 beside noise of length ``sqrt(z_dim)``. With days of training
+    that does not matter. Here the places begin alike, and classes as loud as noise.
     """
+    nn.init.normal_(generator.embedding.weight)
     weight = generator.fc.get_parameter("parametrizations.weight.original")
     places = weight.data.unflatten(0, (-1, 16))  # [channels, 16, z_dim]; as `fc` is viewed
     places.copy_(places[:, :1].clone())
@@ -332,8 +335,8 @@ class LostGANObjective(Objective):
     def __init__(self, config: LostGANConfig) -> None:
         super().__init__(config)
         self.generator = Generator(config.sizes)
-        if config.even_start:
-            make_even(self.generator)
+        if config.quick_start:
+            quick_start(self.generator)
         self.discriminator = Discriminator(
             config.size, config.width_d, config.labels, config.plan_d or None, config.high_pass
         )

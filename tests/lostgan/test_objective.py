@@ -362,14 +362,17 @@ def test_g_is_given_the_colours_of_the_real_objects():
         LostGANConfig(**SMALL | {"z_dim": 12, "colour_styles": True})
 
 
-def test_an_even_start_has_no_pattern_for_the_first_block():
+def test_a_quick_start_has_no_pattern_for_the_first_block_and_loud_classes():
     """Only `fc`'s biases, which begin at zero, and its weights can tell the 16 places apart."""
     z = torch.randn(2, SMALL["z_dim"])
-    for even in (True, False):
-        generator = LostGANObjective(LostGANConfig(**SMALL, even_start=even)).generator
+    for quick in (True, False):
+        config = LostGANConfig(**SMALL | {"label_dim": 64}, quick_start=quick)
+        generator = LostGANObjective(config).generator
         first = generator.fc(z).view(2, -1, 16)
-        assert torch.allclose(first, first[:, :, :1].expand_as(first), atol=1e-6) == even
+        assert torch.allclose(first, first[:, :, :1].expand_as(first), atol=1e-6) == quick
         assert first.std(dim=1).min() > 0.01  # it still hears of the picture's noise
+        loudness = generator.embedding.weight.norm(dim=1).mean().item()
+        assert loudness == pytest.approx(8 if quick else 1, rel=0.2)
 
 
 def test_the_picture_itself_can_be_an_object_that_d_never_sees():
