@@ -272,7 +272,7 @@ def normalised_slope(function, draw):
 # **Draw a figure**: rounds to the right, estimate divided by truth upwards, a line for each of the three, with
 # labels on both axes. Try at least two speeds of the drift.
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "e01", "locked": false, "schema_version": 3, "solution": true, "task": false}
 torch.manual_seed(1)
 weight, u = torch.randn(32, 64), torch.randn(32)
 drift = 0.02  # how far the weight moves in a round, as a share of its size

@@ -263,7 +263,7 @@ def kl_pushes_the_right_way(function, draw):
 #
 # Then multiply the noise by 4 or by 16. From where on do clouds overlap? Paint a picture there: what does it show?
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "e02", "locked": false, "schema_version": 3, "solution": true, "task": false}
 import course_lib
 
 painter = course_lib.load("stackgan")

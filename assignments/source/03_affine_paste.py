@@ -261,38 +261,37 @@ def paste_teaches_poses_by_the_mask(function, draw):
 #
 # Here is a canvas on which a disc lies at $x = 0.4$. You hold the same disc, but at $x = s$, and move it by gradient
 # descent on the mean squared difference of the two pictures, which is all that you can see. **Draw a figure**: the start
-# $s$ to the right, from -1.2 to 1.2, and where the disc ends upwards, for at least twelve starts. Then do it again
-# with a *soft* disc, blurred beforehand. Label axes and lines.
+# $s$ to the right, from -1.2 to 1.2, and where the disc ends upwards, for at least twelve starts. The hard disc has a
+# square of 0.35 of the canvas. Then do it again with the *soft* disc, whose square is as large as the canvas, so that it
+# fades out far around. Label axes and lines.
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "e03", "locked": false, "schema_version": 3, "solution": true, "task": false}
 side = 24
 y, x = torch.meshgrid(torch.linspace(-1, 1, side), torch.linspace(-1, 1, side), indexing="ij")
 hard = ((x**2 + y**2) < 0.8).float()[None, None]  # [1, 1, 24, 24]
-soft = torch.exp(-2 * (x**2 + y**2))[None, None]
+soft = torch.exp(-4 * (x**2 + y**2))[None, None]
 
 
-def put(mask, centre):
-    """The canvas with a white disc at (centre, 0), at 0.35 of the canvas' size."""
-    scale = torch.full_like(centre, 1 / 0.35)
-    nothing = torch.zeros_like(centre)
-    rows = [torch.stack([scale, nothing, -centre / 0.35]), torch.stack([nothing, scale, nothing])]
-    return paste(
-        torch.zeros(1, 1, side, side), torch.ones_like(mask), mask, torch.stack(rows)[None]
-    )
+def put(mask, centre, size):
+    """The canvas with a white thing at (centre, 0), whose square has this share of the canvas."""
+    scale, nothing = torch.full_like(centre, 1 / size), torch.zeros_like(centre)
+    rows = [torch.stack([scale, nothing, -centre / size]), torch.stack([nothing, scale, nothing])]
+    white = torch.ones_like(mask)
+    return paste(torch.zeros(1, 1, side, side), white, mask, torch.stack(rows)[None])
 
 
 ### BEGIN SOLUTION
 import matplotlib.pyplot as plt
 
 starts = torch.linspace(-1.2, 1.2, 13)
-for name, mask in (("hard disc", hard), ("soft disc", soft)):
-    wanted, ends = put(mask, torch.tensor(0.4)), []
+for name, mask, size in (("hard disc", hard, 0.35), ("soft disc", soft, 1.0)):
+    wanted, ends = put(mask, torch.tensor(0.4), size), []
     for start in starts:
         centre = start.clone().requires_grad_()
         adam = torch.optim.Adam([centre], lr=0.05)
         for _ in range(60):
             adam.zero_grad()
-            (put(mask, centre) - wanted).square().mean().backward()
+            (put(mask, centre, size) - wanted).square().mean().backward()
             adam.step()
         ends.append(centre.item())
     plt.plot(starts, ends, "o-", label=name)
@@ -316,11 +315,11 @@ plt.show()
 # ### Your answer 03.4
 #
 # ### BEGIN SOLUTION
-# The disc arrives only from starts at which it overlaps the other one, within about 0.6 of it. From further away the
-# difference does not change when the disc moves: it covers black pixels either way, so the slope is 0, or it even
-# points outwards, because a disc that leaves the canvas covers fewer wrong pixels. A soft disc reaches further, since
-# its edge is everywhere. A painter whose poses begin far from the things learns nothing about them; one begins with
-# large things in the middle, or with soft masks.
+# The hard disc arrives from starts between -0.2 and 0.8, where it overlaps the other one. From further away the
+# difference does not change when the disc moves: it covers black pixels either way, so the slope points nowhere, or
+# outwards, because a disc that leaves the canvas covers fewer wrong pixels. The soft disc arrives from -0.6 to 1.2,
+# since its edge is everywhere. A painter whose poses begin far from the things learns nothing about them; one begins
+# with large things in the middle, or with soft masks.
 # ### END SOLUTION
 
 # %% [markdown]

@@ -218,7 +218,7 @@ def spade_resizes_ids(function, draw):
 # (a) the map's features after convolution and norm, of one picture alone; (b) what SPADE adds to a normalised
 # noise, `spade(x, ...) - normalise(x)`. Draw the two in one figure, with labels.
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "e04", "locked": false, "schema_version": 3, "solution": true, "task": false}
 torch.manual_seed(0)
 side, classes = 32, 2
 shared = torch.randn(16, classes, 3, 3) / 3, torch.zeros(16)

@@ -271,7 +271,7 @@ def pathway_teaches_gains(function, draw):
 # large ones first, small ones first. **Draw a figure**: the area of a box to the right, in at least five groups; upwards
 # the share of its pixels that are *seen* in the end; a line for each order. Label axes and lines.
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "e05", "locked": false, "schema_version": 3, "solution": true, "task": false}
 torch.manual_seed(0)
 size = 0.1 + 0.5 * torch.rand(400, 5, 2)
 boxes = torch.cat([torch.rand(400, 5, 2) * (1 - size), size], dim=2)  # [400, 5, 4]

@@ -209,7 +209,7 @@ def isla_leaves_nobodys_pixels(function, draw):
 # object 0's mask* that change by more than a thousandth. Then add a line for a network whose norm has *fixed*
 # statistics, mean 0 and variance 1, instead of the batch's. Label axes and lines.
 
-# %%
+# %% nbgrader={"grade": false, "grade_id": "e06", "locked": false, "schema_version": 3, "solution": true, "task": false}
 torch.manual_seed(0)
 side, channels = 32, 8
 kernels = [torch.randn(channels, channels, 3, 3) / 8 for _ in range(8)]

@@ -65,7 +65,8 @@ def _child(channel: socket.socket, folder: str, order: dict[str, Any]) -> None:
     """Puts up the fences, then answers for the submission; never returns."""
     try:
         os.setsid()
-        fences = _namespaces(folder, order) + _fences(folder, order)
+        guard.limit(order["seconds"], order["memory"], order["file"])
+        fences = ["limits", *_namespaces(folder, order), *_fences(folder, order)]
         send(channel, {"fences": fences})
         serve(channel, order["source"], order["function"])
     finally:
@@ -94,15 +95,14 @@ def _fences(folder: str, order: dict[str, Any]) -> list[str]:
     os.environ.update(HOME=folder, TMPDIR=folder)
     tempfile.tempdir = folder
     quiet()
-    guard.limit(order["seconds"], order["memory"], order["file"])
-    fences = ["limits"]
+    fences = ["audit hook"]
     try:
         guard.filter_calls()
         fences.append("system calls filtered")
     except OSError:
         pass
     guard.audit(folder, order["hidden"])
-    return [*fences, "audit hook"]
+    return fences
 
 
 if __name__ == "__main__":
