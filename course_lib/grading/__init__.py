@@ -7,7 +7,8 @@
 - :mod:`~course_lib.grading.submission`: functions found by name in whatever was handed in;
 - :mod:`~course_lib.grading.sandbox`: the wall, with :mod:`~course_lib.grading.zygote`,
   :mod:`~course_lib.grading.guard` and :mod:`~course_lib.grading.serve` behind it;
-- :mod:`~course_lib.grading.grade`, :mod:`~course_lib.grading.report`: a class, and its marks.
+- :mod:`~course_lib.grading.grade`, :mod:`~course_lib.grading.marks`,
+  :mod:`~course_lib.grading.report`: a class, and its marks.
 """
 
 from course_lib.grading.asking import Wrong, alike, parts, same

@@ -11,6 +11,7 @@ from typing import Any
 from course_lib.address import colab_badge, setup_cell
 from course_lib.errors import CourseError
 from course_lib.grading.assignment import grader_part, sources
+from course_lib.grading.report import write
 from course_lib.paths import repository
 
 __all__ = ["build", "build_all", "notebook_of"]
@@ -88,7 +89,6 @@ def _write_notebook(notebook: Any, path: Path) -> Path:
 
 
 def _write(path: Path, text: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
     if not path.is_file() or path.read_text("utf-8") != text:
-        path.write_text(text, encoding="utf-8")
+        write(path, text)
     return path

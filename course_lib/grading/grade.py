@@ -6,15 +6,13 @@ NOT GRADED: something on *our* side failed; no mark is written, and the next run
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 import secrets
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,56 +20,15 @@ from course_lib import __version__
 from course_lib.errors import CourseError
 from course_lib.grading.assignment import Assignment, Question
 from course_lib.grading.hidden import run
-from course_lib.grading.report import write_reports
+from course_lib.grading.marks import NOT_GRADED, PASS, Graded, Mark
+from course_lib.grading.report import file_name, write, write_reports
 from course_lib.grading.sandbox import GraderFault, Limits, Remote, Sandbox, Usage
 from course_lib.grading.submission import Submission, read_submission
 from course_lib.paths import repository
 
-__all__ = ["FAIL", "NOT_GRADED", "PASS", "Graded", "Mark", "grade_class", "grade_one"]
+__all__ = ["grade_class", "grade_one"]
 
-PASS, FAIL, NOT_GRADED = "PASS", "FAIL", "NOT GRADED"
 KINDS = (".ipynb", ".py", ".zip")
-
-
-@dataclass
-class Mark:
-    """What came of one question."""
-
-    question: str
-    function: str
-    of: float  # points that there are
-    outcome: str = FAIL
-    tests: list[tuple[str, str, str]] = field(
-        default_factory=list
-    )  # name, must hold, what is wrong
-    why: str = ""  # in a sentence, unless it passed
-
-    @property
-    def points(self) -> float:
-        return self.of if self.outcome == PASS else 0.0
-
-
-@dataclass
-class Graded:
-    """What came of one submission."""
-
-    student: str
-    file: str = ""
-    key: str = ""  # changes with the submission, the tests and the grader
-    marks: list[Mark] = field(default_factory=list)
-    answers: dict[str, str] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    seed: int = 0
-    cpu: float = 0.0  # seconds of the submission's own processes
-    fences: list[str] = field(default_factory=list)
-
-    @property
-    def complete(self) -> bool:
-        return all(mark.outcome != NOT_GRADED for mark in self.marks)
-
-    @property
-    def points(self) -> float:
-        return sum(mark.points for mark in self.marks)
 
 
 def grade_class(
@@ -91,11 +48,8 @@ def grade_class(
     Raises:
         CourseError: there is nothing to grade, or nowhere to write.
     """
-    found = find_submissions(folder)
-    out.mkdir(parents=True, exist_ok=True)
-    records = out / "records"
-    records.mkdir(exist_ok=True)
-    hidden = [place for place in [_assignments(), folder.resolve(), out.resolve()] if place]
+    found, records = find_submissions(folder), out / "records"
+    hidden = [place for place in (_assignments(), folder.resolve(), out.resolve()) if place]
 
     def one(student: str) -> Graded:
         submission = choose(student, found[student], assignment)
@@ -107,7 +61,7 @@ def grade_class(
         with own or nullcontext(shared) as sandbox:
             graded = grade_one(submission, assignment, sandbox, limits or Limits())
         graded.key = key
-        _write(record, json.dumps(asdict(graded), indent=1))
+        write(record, json.dumps(asdict(graded), indent=1))
         with (out / "log.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps({"time": time.time()} | asdict(graded)) + "\n")
         return graded
@@ -164,8 +118,10 @@ def choose(student: str, files: Sequence[Path], assignment: Assignment) -> Submi
     for path in files:
         try:
             read = read_submission(path, student)
-        except CourseError as error:
-            notes.append(str(error))
+        except Exception as error:  # whatever is in that file, the batch goes on
+            notes.append(
+                f"{path.name}: {error}" if not isinstance(error, CourseError) else str(error)
+            )
             continue
         if sum(map(read.defines, names)) >= sum(map(best.defines, names)):
             best = read
@@ -176,12 +132,6 @@ def choose(student: str, files: Sequence[Path], assignment: Assignment) -> Submi
         notes.append("nothing was handed in")
     best.notes += notes
     return best
-
-
-def file_name(student: str) -> str:
-    """A name for files that no two students share, whatever letters are in it."""
-    plain = re.sub(r"[^A-Za-z0-9-]+", "_", student)[:40]
-    return f"{plain}-{hashlib.sha256(student.encode()).hexdigest()[:6]}"
 
 
 # --- one submission -------------------------------------------------------------------------------
@@ -241,10 +191,3 @@ def _read(record: Path, key: str) -> Graded | None:
     except (OSError, ValueError, TypeError, KeyError):
         return None
     return graded if graded.key == key and graded.complete else None
-
-
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all."""
-    part = path.with_suffix(".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
+import re
 from collections import Counter
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
+from string import Template
 
 from course_lib.grading.assignment import Assignment
+from course_lib.grading.marks import Graded
+from course_lib.storage.disk import whole_file
 
-if TYPE_CHECKING:
-    from course_lib.grading.grade import Graded
-
-__all__ = ["isolation", "write_reports"]
+__all__ = ["file_name", "isolation", "write", "write_reports"]
 
 
 def write_reports(graded: Sequence[Graded], assignment: Assignment, out: Path, outer: str) -> None:
     """Writes everything anew; each file is whole or not there."""
     fences = isolation(graded, outer)
-    (out / "students").mkdir(exist_ok=True)
     for one in graded:
-        _write(_page(out, one), _student(one, assignment, fences))
-    _write(out / "grades.csv", _csv(graded, assignment))
-    _write(out / "summary.html", _summary(graded, assignment, fences, out))
+        page = out / "students" / f"{file_name(one.student)}.html"
+        write(page, _student(one, assignment, fences))
+    write(out / "grades.csv", _csv(graded, assignment))
+    write(out / "summary.html", _summary(graded, assignment, fences))
 
 
 def isolation(graded: Sequence[Graded], outer: str) -> str:
@@ -39,10 +40,10 @@ def isolation(graded: Sequence[Graded], outer: str) -> str:
     return f"Isolation: {within}{listed or 'no submission was run'}."
 
 
-def _page(out: Path, one: Graded) -> Path:
-    from course_lib.grading.grade import file_name
-
-    return out / "students" / f"{file_name(one.student)}.html"
+def file_name(student: str) -> str:
+    """A name for files that no two students share, whatever letters are in it."""
+    plain = re.sub(r"[^A-Za-z0-9-]+", "_", student)[:40]
+    return f"{plain}-{hashlib.sha256(student.encode()).hexdigest()[:6]}"
 
 
 def _csv(graded: Sequence[Graded], assignment: Assignment) -> str:
@@ -80,24 +81,18 @@ def _student(one: Graded, assignment: Assignment, fences: str) -> str:
         words = escape(one.answers.get(written.id, "")) or "nothing found"
         parts.append(f"<h2>{written.id}, in words, of {written.points:g}</h2><pre>{words}</pre>")
     parts.append(f"<p><small>{fences} Seed {one.seed}.</small></p>")
-    return _PAGE.format(title=escape(f"{assignment.name}: {one.student}"), body="\n".join(parts))
+    return _page(f"{assignment.name}: {one.student}", "\n".join(parts))
 
 
-def _summary(graded: Sequence[Graded], assignment: Assignment, fences: str, out: Path) -> str:
+def _summary(graded: Sequence[Graded], assignment: Assignment, fences: str) -> str:
     marked = [one for one in graded if one.complete]
     mean = sum(one.points for one in marked) / max(1, len(marked))
-    left = len(graded) - len(marked)
-    head = f"{len(graded)} submissions, {mean:.1f} of {assignment.points:g} points on average"
-    head += (
-        f"; <b class='NOT '>{left} NOT GRADED: a fault of the grader, run it again</b>"
-        if left
-        else ""
-    )
-    rows = [
-        _question_row(number, graded, assignment) for number in range(len(assignment.questions))
-    ]
+    fault = "NOT GRADED: a fault of the grader, run it again"
+    left = f"; <b class='NOT'>{len(graded) - len(marked)} {fault}</b>" * (marked != graded)
+    head = f"{len(graded)} submissions, {mean:.1f} of {assignment.points:g} points on average{left}"
+    rows = [_question(number, graded, assignment) for number in range(len(graded[0].marks))]
     people = [
-        f"<tr><td><a href='students/{_page(out, one).name}'>{escape(one.student)}</a></td>"
+        f"<tr><td><a href='students/{file_name(one.student)}.html'>{escape(one.student)}</a></td>"
         f"<td>{f'{one.points:g}' if one.complete else 'NOT GRADED'}</td>"
         f"<td>{' '.join(mark.outcome for mark in one.marks)}</td><td>{one.cpu:.1f} s</td></tr>"
         for one in graded
@@ -107,10 +102,10 @@ def _summary(graded: Sequence[Graded], assignment: Assignment, fences: str, out:
         f"<th>failed most often</tr>{''.join(rows)}</table><h2>Students</h2><table>"
         f"<tr><th>student<th>points<th>questions<th>processor time</tr>{''.join(people)}</table>"
     )
-    return _PAGE.format(title=escape(assignment.name), body=body)
+    return _page(assignment.name, body)
 
 
-def _question_row(number: int, graded: Sequence[Graded], assignment: Assignment) -> str:
+def _question(number: int, graded: Sequence[Graded], assignment: Assignment) -> str:
     marks = [one.marks[number] for one in graded]
     count = Counter(mark.outcome for mark in marks)
     failed = Counter(says for mark in marks for _, says, wrong in mark.tests if wrong)
@@ -123,28 +118,13 @@ def _question_row(number: int, graded: Sequence[Graded], assignment: Assignment)
     )
 
 
-def _write(path: Path, text: str) -> None:
-    part = path.with_suffix(".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+def _page(title: str, body: str) -> str:
+    frame = Template(Path(__file__).with_name("page.html").read_text("utf-8"))
+    return frame.substitute(title=escape(title), body=body)
 
 
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{title}</title>
-<style>
-:root {{ color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }}
-body {{ max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }}
-table {{ border-collapse: collapse; width: 100%; }}
-th, td {{ text-align: left; vertical-align: top; padding: .3rem .8rem .3rem 0;
-  border-bottom: 1px solid #8884; }}
-pre {{ white-space: pre-wrap; }}
-h2 {{ font-size: 1.1rem; margin-top: 1.6rem; }}
-.total {{ font-size: 1.4rem; }} .PASS {{ color: #2a8; }} .FAIL {{ color: #c33; }}
-[class^="NOT"] {{ color: #c80; }}
-</style></head>
-<body>
-<h1>{title}</h1>
-{body}
-</body></html>
-"""
+def write(path: Path, text: str) -> None:
+    """Whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as part:
+        part.write_text(text, encoding="utf-8")

@@ -12,8 +12,9 @@ from course_lib.grading.asking import Local
 from course_lib.grading.assignment import find_assignment, sources
 from course_lib.grading.build import build
 from course_lib.grading.check import VISIBLE, check
-from course_lib.grading.grade import FAIL, PASS, grade_one
+from course_lib.grading.grade import grade_one
 from course_lib.grading.hidden import run
+from course_lib.grading.marks import FAIL, PASS
 from course_lib.grading.sandbox import Limits
 from course_lib.grading.submission import read_submission
 from scripts.notebooks import code_cells, execute, pictures
