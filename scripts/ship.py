@@ -14,7 +14,7 @@ from course_lib.storage.checkpoint import Checkpoint, read_checkpoint, write_che
 
 WEIGHTS = Path(__file__).parents[1] / "course_lib" / "weights"
 PATHS = ("stage_one", "start")  # settings that name a place on the machine that trained
-LEFT = ("text/eye.",)  # what only training needs
+LEFT = ("text/eye.", "eye/")  # what only training needs
 
 
 def ship(run: Path, name: str | None = None, folder: Path = WEIGHTS) -> Path:

@@ -26,7 +26,7 @@ from course_lib.data.storybook import CLASSES
 from course_lib.errors import CourseError
 from course_lib.judges.captions import claims_of
 from course_lib.judges.scenes import SceneJudge
-from course_lib.metrics.score import Score, condition, matched, score
+from course_lib.metrics.score import Score, bootstrap, condition, matched, score
 from course_lib.scene import Layout, SceneBatch
 
 __all__ = [
@@ -36,12 +36,14 @@ __all__ = [
     "Found",
     "StorybookDetector",
     "comparison",
+    "difference",
     "evaluate_folder",
     "labels_of",
     "object_accuracy",
     "published",
     "soa_c",
     "soa_i",
+    "storybook_soa",
 ]
 
 PIXELS = 256  # side on which boxes are compared, and pictures are looked at
@@ -241,6 +243,11 @@ class SOA:
         each = torch.tensor(means, dtype=asked.dtype)
         return each[asked > 0].mean().item(), (each * asked).sum().item() / asked.sum().item()
 
+    def detected_iou(self) -> float:
+        """Mean overlap of all things that were found where a box of them is known."""
+        found = [overlap for several in self.ious.values() for overlap in several]
+        return sum(found) / max(len(found), 1)
+
     def __str__(self) -> str:
         asked, shown = self.rows.sum(0).unbind(1)
         lines = [f"{name:<18}{int(n):>7}  {f'{h / n:8.1%}' if n else 'not computable'}"
@@ -264,8 +271,7 @@ def object_accuracy(
     Args:
         statistic: :func:`soa_c` or :func:`soa_i`.
     """
-    captions, looker = condition(scenes, "captions"), detector or StorybookDetector()
-    said = [{c.noun.name for c in claims_of(several[0]) if c.noun} for several in captions]
+    said, looker = _said(scenes), detector or StorybookDetector()
     order = matched(pictures, scenes)
     found = looker.find(pictures)
     own = counted(said, found, looker.labels)
@@ -273,6 +279,38 @@ def object_accuracy(
     real = counted(said, looker.find(scenes.images), looker.labels)
     protocol = f"things of the first caption found by {looker.protocol}; bootstrap over pictures"
     return score(statistic, own, floor, real, protocol)
+
+
+def _said(scenes: SceneBatch) -> list[set[str]]:
+    """The things that each scene's first caption names."""
+    captions = condition(scenes, "captions")
+    return [{c.noun.name for c in claims_of(several[0]) if c.noun} for several in captions]
+
+
+def storybook_soa(pictures: Tensor, scenes: SceneBatch, detector: Detector | None = None) -> SOA:
+    """SOA of pictures painted from the first captions and the boxes of Storybook's scenes."""
+    looker = detector or StorybookDetector()
+    ids, boxes, present = (condition(scenes, name) for name in ("objects", "boxes", "present"))
+    rows = zip(ids, boxes, present, strict=True)
+    true = [Found([CLASSES.name(k) for k in kinds[there].tolist()], around[there])
+            for kinds, around, there in rows]  # fmt: skip
+    return SOA.of(_said(scenes), looker.find(pictures), looker, true)
+
+
+def difference(
+    one: Tensor, other: Tensor, statistic: Callable[[Tensor], float] = soa_c
+) -> tuple[float, tuple[float, float]]:
+    """How much more one painter shows than another of the same scenes, with its 95 % interval.
+
+    Args:
+        one, other: ``rows`` of both, ``[N, L, 2]``; pictures are drawn in pairs.
+    """
+    both = torch.stack([one, other], dim=1)  # [N, 2, L, 2]
+
+    def apart(rows: Tensor) -> float:
+        return statistic(rows[:, 0]) - statistic(rows[:, 1])
+
+    return apart(both), bootstrap(apart, both)
 
 
 def evaluate_folder(folder: Path, detector: Detector, batch_size: int = 16) -> SOA:

@@ -150,6 +150,23 @@ def test_storybooks_pictures_have_a_floor_and_a_ceiling():
     assert real.value == real.ceiling and real.floor < 0.5
 
 
+def test_boxes_of_a_page_are_found_where_they_are():
+    pages = open_source("storybook", 64, "test").batch(torch.arange(60))
+    found = soa.storybook_soa(pages.images, pages)
+    assert soa_c(found.rows) == object_accuracy(pages.images, pages).value
+    assert found.detected_iou() > 0.8
+    assert found.ious["cat"] and not any(soa.storybook_soa(-pages.images * 0, pages).ious.values())
+
+
+def test_two_painters_are_compared_picture_by_picture():
+    better, worse = (SOA.of(ASKED * 10, shown * 10, Known()).rows
+                     for shown in (SEEN, [seen()] * 4))  # fmt: skip
+    apart, (low, high) = soa.difference(better, worse)
+    assert apart == pytest.approx(0.25) and 0 < low < apart < high
+    assert soa.difference(better, better) == (0, (0, 0))
+    assert soa.difference(worse, better, soa_i)[0] == pytest.approx(-0.4)
+
+
 def test_published_values_are_a_table():
     text = soa.comparison()
     assert "OP-GAN" in text and "35.85" in text and "SOA-I" in text and "YOLOv3" in text
