@@ -2,6 +2,7 @@
 
     python -m benchmarks.spade                                    # Storybook's maps
     python -m benchmarks.spade --data coco_stuff_spade --size 128  # a data set's, or a folder's
+    python -m benchmarks.spade --strokes spade                     # a painter under the brush
 
 The published form has one plane for each class, convolves all of them in every layer, and works on
 a map anew for every style. Both forms run in turns in one process, on one thread, and CPU seconds
@@ -14,24 +15,30 @@ from __future__ import annotations
 import argparse
 import resource
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from multiprocessing import get_context
+from statistics import median
+from typing import Any
 from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
+from torchvision import tv_tensors
 
 from benchmarks.upsample_conv import ratio
 from course_lib.data.sources import open_source
 from course_lib.nn.by_label import LabelMaps, SoftMaps
 from course_lib.painter import noise
+from course_lib.registry import load
 from course_lib.scene import SceneBatch
 from course_lib.spade import discriminator
 from course_lib.spade.networks import SPADE, SPADEBlock
 from course_lib.spade.objective import SPADEConfig, SPADEObjective
+from course_lib.widgets.spade import spade_panel
 
 CLASSES = 182  # and void, and edges: 184 planes, as for COCO-Stuff
 
@@ -174,6 +181,23 @@ def peaks(data: str, size: int, batch: int, width: int) -> list[int]:
         return [form.result() for form in forms]
 
 
+def strokes(which: str, count: int = 30) -> tuple[float, float]:
+    """Median milliseconds from a brushed map to the panel's new picture: elapsed, and of a CPU."""
+    painter: Any = load(which)
+    panel = spade_panel(painter)
+    canvas, times = panel.controls["label_map"], []
+    label_map = canvas.label_map
+    for number in range(count):
+        ids = label_map.ids.as_subclass(Tensor).clone()
+        ids[number : number + 9, number : number + 9] = number % 2
+        brushed = replace(label_map, ids=tv_tensors.Mask(ids))
+        begun = time.perf_counter(), time.process_time()
+        canvas.label_map = brushed
+        times.append((time.perf_counter() - begun[0], time.process_time() - begun[1]))
+    elapsed, worked = (1000 * median(column) for column in zip(*times, strict=True))
+    return elapsed, worked
+
+
 def few(scenes: SceneBatch) -> str:
     """How many of the maps' neighbourhoods are distinct."""
     if scenes.label_maps is None:
@@ -189,9 +213,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--width", type=int, default=16)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--strokes", metavar="PAINTER", help="time this painter's canvas instead")
     told = parser.parse_args(arguments)
     torch.set_num_threads(1)
     torch.manual_seed(0)
+    if told.strokes:
+        elapsed, worked = strokes(told.strokes)
+        print(f"from stroke to pixels: {elapsed:.0f} ms, of a CPU {worked:.0f} ms")
+        return
     data = told.data, told.size, told.batch
     held = peaks(*data, told.width)  # first: a process that starts inherits its parent's peak
     scenes = scenes_of(*data)

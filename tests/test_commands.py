@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from course_lib import cli
+from course_lib.data.storybook import Storybook
 from course_lib.stackgan.objective import StackGANConfig
 
 PAGE = (Path(__file__).parents[1] / "docs" / "commands.md").read_text("utf-8")
@@ -43,6 +44,9 @@ def desk(tmp_path_factory):
     embeddings = list(dice.standard_normal((8, 10, 1024)).astype(np.float32))
     for file, value in (("filenames", names), ("char-CNN-RNN-embeddings", embeddings)):
         (flowers / "train" / f"{file}.pickle").write_bytes(pickle.dumps(value, protocol=2))
+    page = Storybook()[0]
+    page.label_map.save(place / "map.png")
+    page.picture.pil().convert("RGB").save(place / "photo.jpg")
     (place / "layout.json").write_text('[["tree", [0.1, 0.3, 0.4, 0.9]]]')
     return place
 

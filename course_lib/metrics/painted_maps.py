@@ -16,7 +16,7 @@ from torchvision import tv_tensors
 from course_lib.data.storybook import Storybook
 from course_lib.data.storybook.world import Split
 from course_lib.errors import CourseError
-from course_lib.metrics.maps import map_iou, pixel_accuracy
+from course_lib.metrics.maps import map_iou
 from course_lib.metrics.score import Score
 from course_lib.metrics.styles import Looks, own_palette, style_spread
 from course_lib.metrics.texture import band_ratios, right, variance_ratio
@@ -74,7 +74,7 @@ def map_scores(painter: MapPainter, count: int = 500, split: Split = "test") -> 
     maps: Tensor = scenes.label_maps  # type: ignore[assignment]
     drawn = noise(0, len(maps), 1, painter.z_dim) if painter.z_dim else None
     pictures = painted(painter, maps, drawn)[:, 0]
-    found = {"map IoU": map_iou(pictures, scenes), "pixels": pixel_accuracy(pictures, scenes)}
+    found = {"map IoU": map_iou(pictures, scenes)}
     if painter.encoder is None:
         return found | texture_scores(pictures, scenes)
     own = painted(painter, maps, styles_of(painter, scenes.images)[:, None])[:, 0]
