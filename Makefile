@@ -44,6 +44,10 @@ notebooks: $(ready) ## makes notebooks/*.ipynb from notebooks/source
 docs: $(ready) ## looks up again what the pages of docs/ point at
 	$(python) -m scripts.paper_map
 
+assignments: $(ready) ## makes assignments/*.ipynb, solutions and hidden tests from assignments/source
+	@$(python) -m course_lib assignments build
+
 badges: $(ready) ## puts the public address everywhere: make badges REPO=owner/name
 	$(python) -m scripts.badges $(REPO)
 	$(python) -m scripts.notebooks build
+	$(python) -m course_lib assignments build

@@ -325,10 +325,11 @@ plt.show()
 # ### Your answer 05.5
 #
 # ### BEGIN SOLUTION
-# As they come, every box loses about as much whatever its size, a fifth or so. Small ones first, the small boxes are hidden under
-# the large ones to a good part; large ones first, they are seen nearly whole, and the large ones lose only what small
-# ones can cover, which is little. So large ones first is the kindest order. But boxes are not outlines: a small house
-# behind a tree is pasted over it, and the corners of a box that the thing does not fill hide what lies there.
+# As they come, every box keeps about 70 % of its pixels, whatever its size. Small ones first, the smallest keep about a
+# half and the largest nearly all; large ones first, it is the other way round: the smallest are seen nearly whole, and
+# the largest keep somewhat more than 40 %. Large ones first is still the kindest order, since half of a large thing can
+# be recognised and half of a small one cannot, and the small one would often be gone altogether. But boxes are not
+# outlines: a small house behind a tree is pasted over it, and a box's empty corners hide what lies there.
 # ### END SOLUTION
 
 # %% [markdown]

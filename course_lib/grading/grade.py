@@ -123,7 +123,7 @@ def choose(student: str, files: Sequence[Path], assignment: Assignment) -> Submi
                 f"{path.name}: {error}" if not isinstance(error, CourseError) else str(error)
             )
             continue
-        if sum(map(read.defines, names)) >= sum(map(best.defines, names)):
+        if sum(map(bool, map(read.defines, names))) >= sum(map(bool, map(best.defines, names))):
             best = read
     if len(files) > 1:
         others = ", ".join(path.name for path in files if path != best.path)
@@ -150,6 +150,10 @@ def grade_one(
         if not submission.defines(question.function):
             mark.why = f"there is no `{question.function}` in what was handed in"
             continue
+        if submission.defines(question.function) > 1:
+            graded.notes.append(
+                f"`{question.function}` is there more than once; the last one counts"
+            )
         try:
             source = submission.source(question.function)
             with sandbox.question(source, question.function, limits, usage) as function:

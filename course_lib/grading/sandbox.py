@@ -152,10 +152,10 @@ class Sandbox:
                 listener.listen(1)
                 own = self.folder / "tmp"
                 own.mkdir(exist_ok=True)
-                command = [*OUTER[self.outer](self.folder), sys.executable]
-                command += ["-P", "-s", "-m", "course_lib.grading.zygote", str(address)]
+                command = [*OUTER[self.outer](self.folder), "-P", "-s", "-m"]
+                command += ["course_lib.grading.zygote", str(address)]
                 self.process = subprocess.Popen(
-                    command, env=_environment(own), stdin=subprocess.DEVNULL
+                    command, env=_environment(own), stdin=subprocess.DEVNULL, start_new_session=True
                 )
                 self.control = self._answered(listener, self.process)
             address.unlink()  # nobody else may call
@@ -217,6 +217,7 @@ def _bubblewrap(folder: Path) -> list[str]:
     return [
         *("bwrap", "--die-with-parent", "--unshare-net", "--unshare-ipc", "--new-session"),
         *("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--bind", place, place),
+        sys.executable,
     ]
 
 
@@ -227,11 +228,11 @@ def _docker(folder: Path) -> list[str]:
         *("--security-opt=no-new-privileges", "--pids-limit=256", "--memory=6g"),
         *("--user", f"{os.getuid()}:{os.getgid()}", "--volume", f"{place}:{place}"),
         *("--volume", f"{course}/course_lib:{course}/course_lib:ro", "--env", f"TMPDIR={place}"),
-        *("--env", f"PYTHONPATH={course}", "--env", "OMP_NUM_THREADS=1", IMAGE),
+        *("--env", f"PYTHONPATH={course}", "--env", "OMP_NUM_THREADS=1", IMAGE, "python"),
     ]
 
 
-OUTER = {"none": lambda folder: [], "bubblewrap": _bubblewrap, "docker": _docker}
+OUTER = {"none": lambda folder: [sys.executable], "bubblewrap": _bubblewrap, "docker": _docker}
 
 
 def pick_outer(asked: str | None = None) -> str:
@@ -242,7 +243,7 @@ def pick_outer(asked: str | None = None) -> str:
     """
     trials = {
         "docker": ["docker", "image", "inspect", IMAGE],
-        "bubblewrap": [*_bubblewrap(Path(tempfile.gettempdir())), "true"],
+        "bubblewrap": [*_bubblewrap(Path(tempfile.gettempdir())), "-c", ""],
     }
     for name, trial in trials.items():
         if asked in (name, None) and shutil.which(trial[0]):

@@ -48,8 +48,9 @@ class Submission:
     answers: dict[str, str] = field(default_factory=dict)  # written ones, by question
     notes: list[str] = field(default_factory=list)  # what could not be read
 
-    def defines(self, name: str) -> bool:
-        return any(name in statement.makes for statement in self.statements)
+    def defines(self, name: str) -> int:
+        """How many times; the last one counts, as when the notebook is run."""
+        return sum(name in statement.makes for statement in self.statements)
 
     def source(self, name: str) -> str:
         """A module with everything that ``name`` needs, in the order of the file."""

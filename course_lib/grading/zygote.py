@@ -72,12 +72,19 @@ def _child(channel: socket.socket, folder: str, order: dict[str, Any]) -> None:
     """Puts up the fences, then answers for the submission; never returns."""
     try:
         os.setsid()
+        _die_with_parent()
         guard.limit(order["seconds"], order["memory"], order["file"])
         fences = ["limits", *_namespaces(folder, order), *_fences(folder, order)]
         send(channel, {"fences": fences})
         serve(channel, order["source"], order["function"])
     finally:
         os._exit(1)
+
+
+def _die_with_parent() -> None:
+    """Nothing is left running when the grader itself is killed."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
 
 
 def _namespaces(folder: str, order: dict[str, Any]) -> list[str]:
@@ -89,7 +96,7 @@ def _namespaces(folder: str, order: dict[str, Any]) -> list[str]:
         return []
     if inner:  # the outer one waits; when it is killed, the inner one dies as well
         os._exit(os.waitstatus_to_exitcode(os.waitpid(inner, 0)[1]) & 0xFF)
-    ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
+    _die_with_parent()
     try:
         guard.shut_folders(folder, order["hidden"], order["file"])
     except OSError:

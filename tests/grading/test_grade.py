@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
 import resource
 import shutil
 import socket
+import sys
 import zipfile
 
 import pytest
@@ -130,7 +132,10 @@ def test_cells_may_be_lost_doubled_broken_and_without_metadata(sandbox, tmp_path
     graded = grade_one(submission, FIRST, sandbox, SHORT)
     assert graded.points == FIRST.points
     assert graded.answers == {"01.4": "Because it turns slowly."}
-    assert graded.notes == ["cell 1, line 3: invalid syntax"]
+    assert graded.notes == [
+        "cell 1, line 3: invalid syntax",
+        "`power_step` is there more than once; the last one counts",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -263,3 +268,32 @@ def test_a_class_of_thirty(tmp_path, capsys):
     assert seconds / len(graded) < 20
     with capsys.disabled():
         print(f"\n{seconds / len(graded):.2f} CPU seconds a submission, everything included")
+
+
+DOCKER = """#!/bin/sh
+[ "$1" = image ] && exit 0
+echo "$@" > {log}
+while [ "$1" != five-painters-grader ]; do shift; done
+shift 2  # the image, and `python`
+PYTHONPATH={root} exec {python} "$@"
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("outer", ["bubblewrap", "docker"])
+def test_a_class_within_something_that_is_there(outer, classroom, tmp_path, monkeypatch, capsys):
+    if outer == "docker":  # a stand-in, which runs what would run in the container
+        script, log = tmp_path / "bin" / "docker", tmp_path / "log"
+        script.parent.mkdir()
+        script.write_text(DOCKER.format(log=log, root=ROOT, python=sys.executable))
+        script.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{script.parent}:{os.environ['PATH']}")
+    elif not shutil.which("bwrap"):
+        pytest.skip("there is no bubblewrap on this machine")
+    out = tmp_path / "marks"
+    assert cli.main(["grade", str(classroom), "01", "--out", str(out), "--outer", outer]) == 0
+    assert f"inside {outer}" in capsys.readouterr().out
+    assert table(out)["bob"]["points"] == "8"
+    if outer == "docker":
+        said = log.read_text()
+        assert "--network=none" in said and "--cap-drop=ALL" in said and "--read-only" in said
