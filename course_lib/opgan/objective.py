@@ -279,9 +279,10 @@ class OPGANObjective(Objective):
             both = zip(painted.pictures, real, strict=True)
             apart = [crop_distance(fake, truth, objects) for fake, truth in both]
             terms["crop"] = torch.stack(apart).mean()
-        if self.perceiver is not None and objects.present.any():
+        if self.perceiver is not None:
             pair = [cut_out(last, objects, 2 * SQUARE) for last in (painted.pictures[-1], real[-1])]
-            terms["perceptual"] = perceptual_distance(self.perceiver.to(real[-1].device), *pair)
+            eyes, some = self.perceiver.to(real[-1].device), len(pair[0]) > 0
+            terms["perceptual"] = perceptual_distance(eyes, *pair) if some else 0 * terms["kl"]
         return terms
 
     @torch.no_grad()

@@ -246,6 +246,14 @@ def test_without_the_pathway_no_box_is_heard():
     assert told[0] == pytest.approx(told[1], rel=1e-4)  # batch norm's averages aside
 
 
+def test_scenes_without_things_have_nothing_to_be_alike():
+    objective = OPGANObjective(small(crop=1.0, perceptual=1.0))
+    step = Recorder(objective)
+    objective.round(replace(scenes(), present=torch.zeros(4, 2, dtype=torch.bool)), step)
+    figures = step.seen["G.figures"]
+    assert figures["crop"] == 0 and figures["perceptual"] == 0 and figures["loss"].isfinite()
+
+
 def test_each_stage_has_a_discriminator_of_its_side():
     objective = OPGANObjective(small())
     assert [type(d) for d in objective.discriminators] == [Discriminator] * 2
