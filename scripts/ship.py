@@ -13,7 +13,7 @@ from pathlib import Path
 from course_lib.storage.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 
 WEIGHTS = Path(__file__).parents[1] / "course_lib" / "weights"
-PATHS = ("stage_one", "start")  # settings that name a place on the machine that trained
+PATHS = ("stage_one", "start", "damsm")  # settings that name a place on the machine that trained
 LEFT = ("text/eye.", "eye/")  # what only training needs
 
 

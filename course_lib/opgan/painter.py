@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,12 @@ class OPGANPainter(Painter):
         told = self.tables.get("classes")
         return ClassTable.from_json(told) if told else COCO_CLASSES
 
+    @property
+    def kinds(self) -> ClassTable:
+        """Those of them that have boxes, numbered anew."""
+        named = [self.classes[self.classes.name(id)] for id in sorted(things(self.classes))]
+        return ClassTable(tuple(replace(info, id=number) for number, info in enumerate(named)))
+
     def generate(
         self, caption: str | None = None, layout: Written | None = None, *, seed: int = 0
     ) -> Picture:
@@ -109,10 +116,7 @@ class OPGANPainter(Painter):
 
     def propose(self, caption: str) -> Layout:
         """Boxes for what a caption names, where it says (:mod:`course_lib.data.proposal`)."""
-        known = things(self.classes)
-        found = propose(caption, self.classes, self.config.max_objects)
-        kept = [pair for pair in found if self.classes.id(pair[0]) in known]
-        return Layout.of(*kept, units="fraction", format="xyxy", classes=self.classes)
+        return propose(caption, self.kinds, self.config.max_objects)
 
     def understand(self, caption: object) -> Sentence:
         """The caption as the painter reads it: what is unknown to it, and what is too much."""

@@ -43,7 +43,7 @@ class _CaptionAndBoxes(Panel):
 
         side, most = painter.config.size, painter.config.max_objects
         self.painter = painter
-        self.editor = LayoutEditor(painter.classes, side, side, most=most, propose=painter.propose)
+        self.editor = LayoutEditor(painter.kinds, side, side, most=most, propose=painter.propose)
         self.editor.can_propose = False  # the panel's own caption is the one that counts
         controls = {
             "caption": ipw.Text(value=caption, continuous_update=False),

@@ -158,3 +158,48 @@ def test_a_foreground_is_dragged_and_its_mask_saved(notebook, tmp_path):
     page.locator(".jp-CodeCell").last.click()
     page.keyboard.press("Control+Enter")
     page.get_by_text("dragged: True").wait_for()
+
+
+OPGAN = """
+import torch
+from course_lib.data.storybook import CLASSES
+from course_lib.opgan.networks import Generator
+from course_lib.opgan.objective import OPGANConfig
+from course_lib.opgan.painter import OPGANPainter
+from course_lib.text.recurrent import RecurrentEncoder
+from course_lib.text.vocabulary import Vocabulary
+from course_lib.widgets import opgan_panel
+torch.manual_seed(0)
+config = OPGANConfig(
+    size=64, stages=2, width=2, width_d=2, text=6, code=4, noise=4, local_noise=2, label=8,
+    next_label=4, residuals=1, classes=18, max_objects=3,
+)
+words = Vocabulary.of(["a cat and a red house"])
+painter = OPGANPainter(Generator(config), RecurrentEncoder(9, 4, 6, vocabulary=words), config)
+painter.tables = {"classes": CLASSES.to_json()}
+panel = opgan_panel(painter, "a cat")
+panel
+"""
+
+
+def test_a_caption_proposes_boxes_and_a_hand_moves_one(notebook, tmp_path):
+    told = "print('boxes:', [(b['name'], b.get('proposed')) for b in panel.editor.value])"
+    page = notebook("opgan.ipynb", OPGAN, told)
+    page.get_by_text("boxes: [('cat', True)]").wait_for()
+    field, before = page.locator(".widget-text input"), pixels(page)
+    field.fill("a red house and a cat")
+    field.press("Enter")
+    proposed = wait_for_other_pixels(page, before)
+    page.screenshot(path=tmp_path / "proposed.png")
+    stage = page.locator(".stage")
+    stage.scroll_into_view_if_needed()
+    box = stage.bounding_box()
+    page.mouse.move(box["x"] + 0.25 * box["width"], box["y"] + 0.68 * box["height"])  # the house
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.35 * box["width"], box["y"] + 0.55 * box["height"], steps=6)
+    page.mouse.up()
+    wait_for_other_pixels(page, proposed)
+    page.screenshot(path=tmp_path / "moved.png")
+    page.locator(".jp-CodeCell").last.click()
+    page.keyboard.press("Control+Enter")
+    page.get_by_text("boxes: [('house', False), ('cat', True)]").wait_for()

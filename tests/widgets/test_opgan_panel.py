@@ -43,6 +43,7 @@ def test_boxes_are_proposed_and_lie_on_the_picture(painter):
     assert sorted(names(panel)) == ["balloon", "house"]
     assert "house" in panel.caption and panel.editor.backdrop
     assert not panel.editor.can_propose  # one caption is enough
+    assert [chip["name"] for chip in panel.editor.palette] == list(CLASSES.things)  # no stuff
     expected = painter.generate(panel.state["caption"], panel.editor.boxes, seed=7)
     assert torch.equal(panel.picture.image, expected.image)
 
