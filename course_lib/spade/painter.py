@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -112,7 +113,8 @@ class SPADEPainter(Painter):
 
         Args:
             label_map: a map, a scene's, a PNG of one, or ids ``[H, W]``. A map of another size is
-                resized, by nearest neighbour. By default one of its data that it has not seen.
+                resized, by nearest neighbour, with a warning if its shape changes. By default one
+                of its data that it has not seen.
             style: numbers ``[z_dim]``, or a picture whose style it is to be; by default one drawn
                 by the seed.
             seed: of the style, and of the grain where the painter has any.
@@ -124,7 +126,10 @@ class SPADEPainter(Painter):
         z = self._style(style, seed)
         image = self.paint(labels, None if z is None else z[None], [seed])[0]
         steps = {"label_map": labels.coloured().as_subclass(Tensor) / 127.5 - 1}
-        return Picture(image, steps if z is None else steps | {"style": z}, self._notes(labels))
+        notes = self._notes(labels)
+        for note in notes:
+            warnings.warn(note, stacklevel=2)
+        return Picture(image, steps if z is None else steps | {"style": z}, notes)
 
     def styles(
         self, label_map: LabelMap | Scene | Tensor | str | Path, styles: Tensor, *, seed: int = 7

@@ -76,7 +76,8 @@ def test_an_id_that_the_painter_does_not_know_is_named(painter, wrong):
 def test_a_map_of_another_shape_is_painted_and_spoken_of(painter):
     picture = painter.generate(Storybook(size=64)[0].label_map)
     assert picture.image.shape == (3, 32, 32) and not picture.notes
-    wide = painter.generate(torch.arange(2).repeat(16, 16))
+    with pytest.warns(UserWarning, match="the map is 32 x 16 pixels"):
+        wide = painter.generate(torch.arange(2).repeat(16, 16))
     assert wide.notes == ("the map is 32 x 16 pixels, it is painted as 32 x 32",)
 
 
