@@ -14,6 +14,7 @@ every report.
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import platform
 import resource
@@ -46,6 +47,8 @@ def enter_namespaces() -> None:
     Raises:
         OSError: this machine does not let us.
     """
+    if sys.platform != "linux":
+        raise OSError(f"{sys.platform} has no namespaces")
     user, group = os.getuid(), os.getgid()
     _call("unshare", NAMESPACES)
     Path("/proc/self/setgroups").write_text("deny")
@@ -124,8 +127,8 @@ def limit(seconds: float, memory: int, file: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
     resource.setrlimit(resource.RLIMIT_FSIZE, (file, file))
-    whole = int(seconds) + 1
-    resource.setrlimit(resource.RLIMIT_CPU, (whole, whole + 1))
+    whole = math.ceil(seconds)  # no softer limit: a signal could be ignored
+    resource.setrlimit(resource.RLIMIT_CPU, (whole, whole))
     if sys.platform == "linux":  # elsewhere the limit is not kept, and cannot be set
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         most = pages * resource.getpagesize() + memory

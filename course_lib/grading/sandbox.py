@@ -99,6 +99,9 @@ class Sandbox:
         self.control: socket.socket | None = None
 
     def __enter__(self) -> Sandbox:
+        if not hasattr(os, "fork"):
+            what = "grading needs processes that split, which Windows has not"
+            raise CourseError(what, where="course grade", fix="run it in WSL")
         self.folder = Path(tempfile.mkdtemp(prefix="grade-"))
         return self
 
