@@ -97,6 +97,9 @@ def load_damsm(which: str) -> DAMSM:
     path = shipped if which == "shipped" else Path(which)
     if list(path.glob("text_encoder*.pth")):
         return _published(path)
+    if path == shipped and not path.is_file():
+        fix = "course train damsm, then damsm=its folder; or the folder of AttnGAN's encoders"
+        raise CourseError("no trained encoders ship with the course", where="damsm", fix=fix)
     checkpoint = read_checkpoint(
         path / "painter.safetensors" if path.is_dir() else path, kind="damsm"
     )
