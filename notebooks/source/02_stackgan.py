@@ -715,7 +715,7 @@ history.plot("D.heard")
 # bit. Everything that the next round depends on is in the checkpoint: weights, both optimisers, the
 # averages, the state of chance, the place in the data.
 
-# %% tags=["nbval-check-output"]
+# %%
 import tempfile
 
 with tempfile.TemporaryDirectory() as place:
