@@ -47,7 +47,7 @@ def test_sixty_pictures_of_one_digit():
 def test_a_thousand_pictures_of_two_digits():
     found = scores("lrgan-two", 1000)
     check_layers(found)
-    assert found["all"].value >= 0.37 * found["all"].ceiling  # 0.5 is aimed at, see the model card
+    assert found["all"].value >= 0.4 * found["all"].ceiling  # 0.5 is aimed at, see the model card
 
 
 def test_the_shipped_painters_need_nothing_but_their_names():
