@@ -22,7 +22,8 @@ from course_lib.errors import CourseError
 
 __all__ = ["Submission", "read_submission"]
 
-LARGEST = 50 * 2**20  # bytes
+LARGEST = 50 * 2**20  # bytes of a file, outputs included
+MOST_CODE = 2**18  # letters of one cell: what a person can write, and a grader read in a moment
 MAGIC = re.compile(r"^(\s*)[%!?].*$", re.M)
 ANSWER = re.compile(r"^#+ *your answer[: ]+(\d\d\.\d)[^\n]*\n?(.*)", re.S | re.I | re.M)
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
@@ -131,6 +132,9 @@ def _cells(text: str, kind: str, where: str) -> Iterator[tuple[str, str]]:
 
 
 def _read_code(source: str, where: str, submission: Submission) -> None:
+    if len(source) > MOST_CODE:
+        submission.notes.append(f"{where}: {len(source)} letters are not read, {MOST_CODE} at most")
+        return
     try:
         nodes = ast.parse(MAGIC.sub(r"\1pass", source)).body
         submission.statements += [Statement(n, _makes(n), _needs(n)) for n in nodes]

@@ -126,16 +126,18 @@ def test_cells_may_be_lost_doubled_broken_and_without_metadata(sandbox, tmp_path
         ("markdown", "## Your answer 01.4\n\nBecause it turns slowly."),
         ("code", "weight = 'a name that functions use, too'\nraise RuntimeError('a cell')"),
         ("code", "while training: never_ends()"),
+        ("code", "x = 1\n" * 100_000),
+        ("code", "x = " + "(" * 5_000),
     ]
     (tmp_path / "ada.ipynb").write_text(notebook(*cells))
     submission = read_submission(tmp_path / "ada.ipynb", "ada")
     graded = grade_one(submission, FIRST, sandbox, SHORT)
     assert graded.points == FIRST.points
     assert graded.answers == {"01.4": "Because it turns slowly."}
-    assert graded.notes == [
-        "cell 1, line 3: invalid syntax",
-        "`power_step` is there more than once; the last one counts",
-    ]
+    assert graded.notes[0] == "cell 1, line 3: invalid syntax"
+    assert graded.notes[1].startswith("cell 7: 600000 letters are not read")
+    assert graded.notes[2].startswith("cell 8")
+    assert graded.notes[3:] == ["`power_step` is there more than once; the last one counts"]
 
 
 @pytest.mark.parametrize(
