@@ -73,8 +73,7 @@ class OnDisk:
 
     def counts(self) -> Tensor:
         """How many objects each scene has, without reading its picture: ``[N]``."""
-        what = "how many objects these scenes have is not known"
-        raise CourseError(what, where=self.name, fix="grouped=false")
+        raise CourseError("how many objects these scenes have is not known", fix="grouped=false")
 
     def files(self) -> Iterable[Path]:
         """All files that the scenes come from, in a fixed order."""

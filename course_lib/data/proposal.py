@@ -27,8 +27,7 @@ RELATIONS = {
 }  # fmt: skip
 OTHERWISE = {"right": "left", "below": "above", "behind": "front"}  # said of the other one
 LINKS = "and|with|in|on|at|of|by|to|near|is|are|there|far|away"  # no adjective is one of these
-EDGE = 0.02  # of the picture, that stays free
-MIDDLE = 0.5  # what is above lies above this height, what is below below it
+EDGE, MIDDLE = 0.02, 0.5  # of the picture: what stays free; what is "above" ends at the middle
 
 
 @dataclass
@@ -71,9 +70,9 @@ def named(caption: str, classes: ClassTable) -> list[Named]:
             found[-1] = replace(found[-1], side=SIDES[match["side"]])
         elif match["name"]:
             size = next((SIZES[w] for w in match["words"].split() if w in SIZES), 1.0)
-            count = COUNTS.get(match["count"] or "a", 1)
             related = relation if found and match.start() <= end + 1 else ""
-            found.append(Named(_names(classes)[match["name"]], count, size, None, related))
+            name, count = _names(classes)[match["name"]], COUNTS.get(match["count"] or "a", 1)
+            found.append(Named(name, count, size, None, related))
     return [each for each in found if each.count]
 
 
@@ -108,28 +107,25 @@ def propose(caption: str, classes: ClassTable, most: int | None = None) -> Layou
     told = named(caption, classes)
     crowd = max(sum(each.count for each in told), 1)
     groups = [[_usual(n.name, n.size, crowd) for _ in range(n.count)] for n in told]
-    boxes = [box for group in groups for box in group]
-    for place, box in enumerate(boxes):
+    for place, box in enumerate(boxes := [box for group in groups for box in group]):
         box.x = (place + 0.5) / crowd
     for each, group in zip(told, groups, strict=True):
-        for number, box in enumerate(group):
-            away = 0.16 * (number - (len(group) - 1) / 2)
-            box.x = box.x if each.side is None else each.side + away
+        if each.side is not None:
+            _spread(group, each.side)
     for before, each, group in zip(groups, told[1:], groups[1:], strict=False):
-        if each.relation in OTHERWISE:
-            _relate(OTHERWISE[each.relation], group, before)
-        elif each.relation:
-            _relate(each.relation, before, group)
-    kept = sorted(boxes[:most], key=lambda box: box.base)
-    pairs = [(box.name, box.corners) for box in kept]
-    return Layout.of(*pairs, units="fraction", format="xyxy", classes=classes)
+        if each.relation:
+            turned = each.relation in OTHERWISE
+            pair = (group, before) if turned else (before, group)
+            _relate(OTHERWISE.get(each.relation, each.relation), *pair)
+    kept = [(box.name, box.corners) for box in sorted(boxes[:most], key=lambda box: box.base)]
+    return Layout.of(*kept, units="fraction", format="xyxy", classes=classes)
 
 
 def _usual(name: str, size: float, crowd: int) -> Box:
     """A thing as large as such things are, smaller in a crowd, in the sky or on the ground."""
     kind, factor = THINGS.get(name), size * min(1, (2 / crowd) ** 0.5)
     if kind is None:
-        return Box(name, 0.5, 0.85, min(0.4 * factor, 0.6), min(0.4 * factor, 0.6))
+        return Box(name, 0.5, 0.85, 0.4 * factor, 0.4 * factor)
     height = min(0.9 * kind.height * factor, 0.7, 0.35 / kind.reach)
     base = 0.2 + height / 2 if "sky" in kind.stands else 0.86
     return Box(name, 0.5, base, 2 * kind.reach * height, height)
@@ -138,9 +134,8 @@ def _usual(name: str, size: float, crowd: int) -> Box:
 def _relate(how: str, one: list[Box], other: list[Box]) -> None:
     """Moves things so that ``one`` is left of, above, beside or in front of the ``other``."""
     if how in ("left", "beside"):
-        if max(b.x for b in one) > min(b.x for b in other) - 0.3:
-            _spread(one, 0.27)
-            _spread(other, 0.73)
+        _spread(one, 0.27)
+        _spread(other, 0.73)
         for box in one + other if how == "beside" else []:
             box.base = max(one[0].base, other[0].base)
     elif how == "above":

@@ -82,7 +82,7 @@ def open_source(
 
 def _on_disk(name: str, split: str, size: Size) -> OnDisk:
     if name in PICKLES:
-        return PICKLES[name](data_dir() / "coco_pickles", split, size=size)
+        return PICKLES[name](data_dir() / "coco_pickles", split, size)
     if name not in LAYOUTS:
         return cast(OnDisk, open_data(name, _known_split(name, split), size))
     kind, files = LAYOUTS[name]

@@ -41,19 +41,22 @@ class CocoPickles(OnDisk):
     classes: ClassTable = COCO_CLASSES
     only = ""  # the split that there is, if there is one only
 
-    def __init__(
-        self, folder: str | Path, split: str | None = None, *, size: Size | None = None
-    ) -> None:
-        self.size, split = size, self.only or split or "train"
+    def __init__(self, folder: str | Path, split: str = "train", size: Size | None = None) -> None:
+        self.size, split = size, self.only or split
         self.folder = Path(folder) / split
         self.pictures = self.folder / PICTURES.get(split, split)
         train, test, words, _ = read_pickle(Path(folder) / "captions.pickle")
         self.names: list[str] = read_pickle(self.folder / "filenames.pickle")
         self.told = [" ".join(words[int(n)] for n in row) for row in (train, test)[split == "test"]]
         self.boxes, self.labels = self._boxes()
-        places = {c.source_ids["coco80"]: c.name for c in COCO_CLASSES if "coco80" in c.source_ids}
-        self.things = [places[number] for number in range(len(places))]
-        self._check()
+        coded = [c for c in COCO_CLASSES if "coco80" in c.source_ids]
+        self.things = {c.source_ids["coco80"]: c.name for c in coded}
+        count, told, boxes = len(self.names), len(self.told), list(self.boxes.shape)
+        wanted = [len(self), *self.labels.shape[1:], 4]
+        with Problems(str(self.folder)) as problems:
+            problems.check(told == CAPTIONS * count, f"captions: {told} for {count} pictures")
+            problems.check(boxes == wanted, f"boxes: {boxes} for {count} pictures")
+            problems.check(len(self.labels) == len(self), f"labels: {len(self.labels)} likewise")
 
     def _boxes(self) -> tuple[Tensor, Tensor]:
         """``[N, O, 4]`` and ``[N, O]``."""
@@ -63,16 +66,6 @@ class CocoPickles(OnDisk):
 
     def _array(self, name: str) -> Tensor:
         return torch.from_numpy(np.array(read_pickle(self.folder / f"{name}.pickle"), np.float32))
-
-    def _check(self) -> None:
-        count = len(self.names)
-        with Problems(str(self.folder)) as problems:
-            for what, found, wanted in (
-                ("captions", len(self.told), CAPTIONS * count),
-                ("boxes", list(self.boxes.shape), [len(self), self.labels.shape[-1], 4]),
-                ("labels", len(self.labels), len(self)),
-            ):
-                problems.check(found == wanted, f"{what}: {found} for {count} pictures")
 
     def __len__(self) -> int:
         return len(self.names)
