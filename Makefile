@@ -33,7 +33,7 @@ test: $(ready) ## style, types, tests, and every notebook once
 		-n $(JOBS) --dist loadfile $(if $(notebooks),$(nbval))
 
 test-slow: $(ready) ## what takes long, and what needs a browser
-	$(python) -m pytest tests -m "slow or browser" --timeout 1500
+	$(python) -m pytest tests -m "slow or browser" -n $(JOBS) --dist loadfile --timeout 1500
 
 lab: $(ready) ## opens JupyterLab
 	$(python) -m jupyterlab
