@@ -856,7 +856,7 @@ legend = axes.legend(frameon=False)
 # ## 9 Training
 #
 # Now with G. Profile `cpu` plans 500 rounds at 64 x 64 pixels, with spectacles, grain and styles. The painter of
-# section 1 had several times as many. In the grid: first row real pages; below each its map, painted in that
+# section 1 had ten times as many. In the grid: first row real pages; below each its map, painted in that
 # page's own style, and in two drawn ones. (The output kept here is from running the cell a second time, when all
 # rounds were played.)
 
@@ -1233,8 +1233,10 @@ print(f"{agrees:.0%} of the pixels have the right class; where it is wrong it wa
       f"elsewhere {seen.confidence[seen.label_map.ids == true].mean():.0%}")  # fmt: skip
 
 # %% [markdown]
-# The third picture says where it doubts: at borders. Now the brush, with the photograph's own style. (Put `panel`
-# into a cell of its own: there the button *photo* does all of it. Choose a file, correct the map, paint.)
+# The third picture says where it doubts (dark): at things, of which so short a lesson has shown it too few. What a
+# segmenter takes for a balloon becomes a balloon. `open_segmenter("storybook")` has learnt for longer, and the rest
+# is the brush's work. Here a road is added, in the photograph's own style. (Put `panel` into a cell of its own: there
+# the button *photo* does all of it. Choose a file, correct the map, paint.)
 
 # %% alt="Two pictures: the map read from the photograph with a road added, and its painting in the same style"
 panel = spade_panel(painter, segment=lambda file: painter.read(segmenter.look(file).label_map))
