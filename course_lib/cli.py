@@ -242,16 +242,8 @@ def _settings(path: Path | None, painter: str) -> dict[str, object]:
 
 def _overrides(options: dict[str, object], rest: list[str]) -> dict[str, object]:
     """The fields that were set, as text; an unknown ``--name value`` too, to be complained of."""
-    own = (
-        "painter",
-        "profile",
-        "out",
-        "config",
-        "fresh",
-        "resume",
-        "devices",
-        "best",
-    )  # the verb's
+    # The verb's own options.
+    own = ("painter", "profile", "out", "config", "fresh", "resume", "devices", "best")
     chosen = {name: value for name, value in options.items() if name not in own}
     words = [word for item in rest for word in item.split("=", 1)]
     for name, value in zip(words[::2], words[1::2] or [""], strict=False):

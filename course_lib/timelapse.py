@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image as PILImage
 from PIL import ImageDraw
 
-from course_lib.errors import CourseError
+from course_lib.errors import CourseError, Problems
 from course_lib.painter import Picture
 from course_lib.registry import load
 
@@ -18,16 +18,18 @@ __all__ = ["milestones", "timelapse"]
 FORMATS = {".gif": "GIF", ".png": "PNG", ".webp": "WEBP"}
 STRIP = 14  # pixels below a frame, for the number of rounds
 LAST = 4  # times as long as the others is the last frame shown
+SHORTEST, LONGEST = 0.02, 60  # seconds of a frame: viewers slow shorter ones down
 
 
 def milestones(run: str | Path) -> dict[int, Path]:
-    """Rounds, and the painter that a run kept after so many; its last one, too.
+    """Rounds, and the painter that a run kept after so many.
 
     Raises:
         CourseError: no run there, or one that kept no milestone.
     """
     folder = Path(run)
-    kept = {int(file.stem): file for file in sorted(folder.glob("milestones/*.safetensors"))}
+    files = sorted(folder.glob("milestones/*.safetensors"))
+    kept = {int(file.stem): file for file in files if file.stem.isdecimal()}
     if not kept:
         raise CourseError(
             "no milestones here" if folder.is_dir() else "no such folder",
@@ -50,15 +52,17 @@ def timelapse(
         what: what the painter listens to: a caption, a layout, a label map, a style.
 
     Raises:
-        CourseError: another ending, no milestones, or what the painter cannot paint from.
+        CourseError: another ending, a time that no viewer keeps, no milestones, or what the painter
+            cannot paint from.
     """
     path = Path(out)
-    if path.suffix.lower() not in FORMATS:
-        raise CourseError(
-            f"{path.suffix or 'a name without ending'!r} is no moving picture",
-            where=str(out),
-            fix="end it in " + ", ".join(FORMATS),
-        )
+    with Problems(str(out)) as problems:
+        endings = ", ".join(FORMATS)
+        known = path.suffix.lower() in FORMATS
+        ending = repr(path.suffix) if path.suffix else "a name without ending"
+        problems.check(known, f"{ending} is no moving picture", f"end it in {endings}")
+        shown = SHORTEST <= seconds <= LONGEST  # not so for NaN
+        problems.check(shown, f"seconds is {seconds}, from {SHORTEST} to {LONGEST} are possible")
     kept = milestones(run)
     frames = [_frame(file, rounds, seeds, what) for rounds, file in kept.items()]
     duration = [round(1000 * seconds)] * len(frames)

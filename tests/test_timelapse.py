@@ -51,6 +51,21 @@ def test_what_cannot_be_shown_is_named(run, tmp_path, folder, out, words):
         timelapse(run / folder, tmp_path / out, [7])
 
 
+@pytest.mark.parametrize("seconds", [-1, 0, 61, float("nan")])
+def test_a_time_that_cannot_be_is_refused_before_anything_is_painted(run, tmp_path, seconds):
+    with pytest.raises(CourseError) as caught:
+        timelapse(run, tmp_path / "lapse.jpg", [7], seconds=seconds)
+    assert "from 0.02 to 60" in str(caught.value) and "'.jpg'" in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_other_files_among_milestones_are_passed_over(run):
+    stray = run / "milestones" / "my own.safetensors"
+    stray.touch()
+    assert list(milestones(run)) == [1, 2, 3]
+    stray.unlink()
+
+
 def test_the_command_says_where_it_is(run, tmp_path, capsys):
     out = tmp_path / "lapse.gif"
     assert cli.main(["timelapse", str(run), "--n", "4", "--out", str(out)]) == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -42,7 +43,7 @@ class Findings(NamedTuple):
     bad: list[Path]
 
 
-class OnDisk:
+class OnDisk(ABC):
     """Scenes in files. A kind of file fills in ``__len__``, :meth:`read` and :meth:`where`.
 
     Attributes:
@@ -60,16 +61,16 @@ class OnDisk:
     groups: Tensor | None = None
     found: tuple[str, ...] = ()
 
-    def __len__(self) -> int:
-        raise NotImplementedError
+    @abstractmethod
+    def __len__(self) -> int: ...
 
+    @abstractmethod
     def read(self, index: int) -> Scene:
         """The scene as the files hold it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def where(self, index: int) -> Path:
         """The picture file of a scene."""
-        raise NotImplementedError
 
     def counts(self) -> Tensor:
         """How many objects each scene has, without reading its picture: ``[N]``."""

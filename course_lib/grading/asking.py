@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,7 +20,7 @@ class Wrong(AssertionError):
     """An answer is not right; the message says what came and what should have come."""
 
 
-class Asked:
+class Asked(ABC):
     """A student's function, as a test sees it."""
 
     def __call__(self, *arguments: Any) -> Any:
@@ -34,8 +35,9 @@ class Asked:
         """The gradient of ``sum(along * value)`` with respect to argument number ``of``, from 0."""
         return self.ask(arguments, of, along)
 
+    @abstractmethod
     def ask(self, arguments: Sequence[Any], slope_of: int | None, along: Any) -> Any:
-        raise NotImplementedError
+        """The value, or the slope with respect to an argument, wherever the function runs."""
 
 
 class Local(Asked):
