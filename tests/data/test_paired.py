@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from course_lib.cli import data
+from course_lib.cli.data import data
 from course_lib.data.class_lists import ADE20K, CAMVID, FACADES, cityscapes
 from course_lib.data.coco import COCO_CLASSES
 from course_lib.data.known import framing_of, open_data

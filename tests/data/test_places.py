@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from course_lib.cli import data
+from course_lib.cli.data import data
 from course_lib.data.coco import write_coco
 from course_lib.data.known import open_data
 from course_lib.data.sources import open_source

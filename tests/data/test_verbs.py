@@ -17,7 +17,7 @@ import pytest
 import torch
 from PIL import Image
 
-from course_lib.cli import data
+from course_lib.cli.data import data
 from course_lib.data import fetch as fetching
 from course_lib.data.coco import Coco, write_coco
 from course_lib.data.fetch import fetch

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from course_lib.cli import _data_parser, data
+from course_lib.cli.data import data, data_parser
 from course_lib.data.folder import check_folder, open_folder
 from course_lib.data.known import framing_of
 from course_lib.data.paired import PAIRED
@@ -225,7 +225,7 @@ LINES = [line[2:] for line in PAGE.splitlines() if line.startswith("$ course dat
 
 @pytest.mark.parametrize("line", LINES)
 def test_the_lines_about_data_that_need_a_download_are_understood(line):
-    assert _data_parser().parse_args(shlex.split(line)[2:]).name
+    assert data_parser().parse_args(shlex.split(line)[2:]).name
 
 
 ROWS = [row.split("|") for row in PAGE.splitlines() if re.match(r"\| `\w+` \|.*\+ 1 \|", row)]

@@ -1,0 +1,54 @@
+"""What all verbs share: a parser that complains in the course's way, and kinds of arguments."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from course_lib.errors import CourseError
+
+__all__ = ["Parser", "Verb", "count", "measure", "parser_of", "read_json"]
+
+Verb = Callable[[list[str]], int]
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose complaints are :class:`CourseError`."""
+
+    def error(self, message: str) -> NoReturn:
+        raise CourseError(message, where=self.prog, fix=f"{self.prog} --help")
+
+
+def parser_of(function: Verb) -> Parser:
+    """A parser named and described as its verb."""
+    return Parser(
+        prog=f"course {function.__name__}",
+        description=inspect.cleandoc(function.__doc__ or ""),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+
+
+def count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return int(text)
+
+
+def measure(text: str) -> int | tuple[int, int]:
+    """``64``, or height and width for ``128x96``."""
+    width, by, height = text.partition("x")
+    return (count(height), count(width)) if by else count(width)
+
+
+def read_json(path: Path | None) -> Any:
+    if path is None:
+        return None
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise CourseError(f"this is no JSON: {error}", where=str(path)) from None
