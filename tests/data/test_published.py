@@ -1,4 +1,4 @@
-"""Flowers and birds in their published layouts: splits, sentences, embeddings, crops."""
+"""Flowers, birds and faces in their published layouts: splits, sentences, embeddings, crops."""
 
 import pickle
 from pathlib import Path
@@ -133,3 +133,17 @@ def test_birds_are_cut_out_of_their_official_layout(root):
     assert train[0].captions == ("a white gull",)
     assert train[0].canvas == (60, 60)  # 1.5 times the longer side, around (100, 60)
     assert test[0].canvas == (20, 25)  # around (10, 5), clipped above and on the left
+
+
+@pytest.mark.parametrize("variant", ["lfw", "lfw_funneled", "lfw-deepfunneled"])
+def test_faces_are_read_from_where_their_owner_put_them(root, variant):
+    with pytest.raises(CourseError, match="lfw is not on this machine"):
+        open_source("lfw", 64)
+    for person, number in (("Ada_L", 1), ("Ada_L", 2), ("Alan_T", 1)):
+        write(root / f"lfw/lfw-py/{variant}/{person}/{person}_{number:04}.jpg", (250, 250))
+    faces = open_source("lfw", 64)
+    images = faces.batch(torch.arange(len(faces))).images
+    assert images.shape == (3, 3, 64, 64)
+    assert (images[:, 0] > 0.9).all() and (images[:, 1:] < -0.9).all()  # red, as they were written
+    with pytest.raises(CourseError, match="it has one part only, train"):
+        open_source("lfw", 64, "test")
