@@ -12,8 +12,9 @@ __all__ = ["COLAB_LACKS", "REPOSITORY", "URL", "colab_badge", "colab_url", "setu
 REPOSITORY = "one-scene/five-painters"
 URL = f"https://github.com/{REPOSITORY}"
 
-# What the notebooks import and Colab does not have; a test resolves this against Colab's own list.
-COLAB_LACKS = ("jsonargparse", "torchinfo")
+# What the notebooks import and Colab does not have, and what that leans on; a test resolves this
+# against Colab's own list.
+COLAB_LACKS = ("jsonargparse", "lightning-utilities", "torchinfo", "torchmetrics")
 
 
 def colab_url(notebook: str, folder: str = "notebooks") -> str:
@@ -52,7 +53,8 @@ if "google.colab" in sys.modules and find_spec("course_lib") is None:
     if not course.exists():
         subprocess.run(["git", "clone", "-q", "--depth=1", url, course], check=True)
     install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps"]
-    subprocess.run([*install, {lacks}, "--editable", course], check=True)
+    lacks = [{lacks}]
+    subprocess.run([*install, *lacks, "--editable", course], check=True)
     sys.path.insert(0, str(course))  # for this kernel, which started before the installation
 
 if find_spec("course_lib") is None or find_spec("torch") is None:

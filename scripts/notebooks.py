@@ -9,7 +9,8 @@ without being run)::
     python -m scripts.notebooks check    # are sources and .ipynb in step?
 
 What a cell's header may hold: ``# %% [markdown]``, ``# %% tags=["parameters"]`` and
-``# %% alt="what the picture shows"``, the text for those who cannot see the picture.
+``# %% alt="what the picture shows"``, the text for those who cannot see the picture. A cell tagged
+``slide`` is shown in lessons, too (:mod:`scripts.slides`).
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ CELL_TIMEOUT = 3600  # seconds; a cell that needs longer belongs on the command 
 MAX_NOTEBOOK = 1_500_000  # bytes: what GitHub still renders
 MAX_PICTURE = 150_000  # bytes of one PNG
 
-TAGS = {"parameters", "colab-setup", "nbval-check-output"}
+TAGS = {"parameters", "colab-setup", "nbval-check-output", "slide"}
 HEADER = {"tags", "alt"}
 EDITOR_ONLY = {"title", "lines_to_next_cell"}  # said in a source, not carried into the notebook
 PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml")

@@ -4,7 +4,7 @@
 #     kind: start
 # ---
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # # 00 Start here
 #
 # [![Open this chapter in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/one-scene/five-painters/blob/main/notebooks/00_start_here.ipynb)
@@ -12,7 +12,7 @@
 # **The question.** You want a picture of a white tree by a lake, in autumn, at night. To whom do you say
 # it, in which words, and how would you know that you were understood?
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## What you will be able to do
 #
 # - run any chapter of this course, stop it, and go on where you stopped;
@@ -40,7 +40,8 @@ if "google.colab" in sys.modules and find_spec("course_lib") is None:
     if not course.exists():
         subprocess.run(["git", "clone", "-q", "--depth=1", url, course], check=True)
     install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps"]
-    subprocess.run([*install, "jsonargparse", "torchinfo", "--editable", course], check=True)
+    lacks = ["jsonargparse", "lightning-utilities", "torchinfo", "torchmetrics"]
+    subprocess.run([*install, *lacks, "--editable", course], check=True)
     sys.path.insert(0, str(course))  # for this kernel, which started before the installation
 
 if find_spec("course_lib") is None or find_spec("torch") is None:
@@ -57,13 +58,13 @@ if find_spec("course_lib") is None or find_spec("torch") is None:
 seed: int = 0  # which book of scenes
 page: int = 3  # which page of it
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 1 Storybook
 #
 # All painters of this course live in one little world. It is drawn by a program, so nothing has to be
 # downloaded, it has no end, and everything about every picture is known. Here are its first pages:
 
-# %% alt="A sheet of twenty-four small landscapes with houses, animals, boats and balloons, by day and night"
+# %% tags=["slide"] alt="A sheet of twenty-four small landscapes with houses, animals, boats and balloons, by day and night"
 import torch
 
 from course_lib.data.storybook import Storybook
@@ -88,7 +89,7 @@ scene.picture
 # %%
 print(*scene.captions, sep="\n")
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 2 Four ways to describe a picture
 #
 # A **caption** is what people find easiest. It leaves out where exactly, how large, in which shape. The
@@ -114,7 +115,7 @@ for kind in ("thing", "stuff"):
 # The **masks** say which pixels belong to each thing, and the **label map** gives a class to *every*
 # pixel, stuff included. Above: the picture and its boxes. Below: its masks and its label map.
 
-# %% alt="The same scene four times: as a picture, with a box around each thing, with each thing in one colour, and as flat areas of colour for every class"
+# %% tags=["slide"] alt="The same scene four times: as a picture, with a box around each thing, with each thing in one colour, and as flat areas of colour for every class"
 from torchvision.utils import draw_bounding_boxes, draw_segmentation_masks
 
 large = Storybook(seed=seed, size=256)[page]
@@ -128,7 +129,7 @@ views = [
 ]
 Picture(grid(torch.stack([v.as_subclass(torch.Tensor) for v in views]) / 127.5 - 1, columns=2))
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # **Think first.** Which of the four is easiest for a person to write down? Which one pins the picture
 # down most? What do *none* of them say?
 #
@@ -140,7 +141,7 @@ Picture(grid(torch.stack([v.as_subclass(torch.Tensor) for v in views]) / 127.5 -
 #
 # </details>
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 3 Layout and look
 #
 # In Storybook, what stands where (*layout*) and how it is painted (*look*: season, hour, palette, the
@@ -148,7 +149,7 @@ Picture(grid(torch.stack([v.as_subclass(torch.Tensor) for v in views]) / 127.5 -
 # to the layout: the balloon stays orange at night. The same layout on a spring day, on a warm summer
 # evening, in an autumn night and on a cool winter day:
 
-# %% alt="The same scene four times: on a spring day, on a summer evening, in autumn by night, in winter snow light"
+# %% tags=["slide"] alt="The same scene four times: on a spring day, on a summer evening, in autumn by night, in winter snow light"
 from course_lib.data.storybook import Look
 from course_lib.widgets import need
 
@@ -162,11 +163,11 @@ looks = [
 repainted = [scene.redraw(look=look) for look in looks]
 Picture(grid(torch.stack([other.picture.image for other in repainted])))
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # And four layouts under the look of our page. Taken literally, that lets a sun stand in a night sky:
 # layout and look really are independent.
 
-# %% alt="Four other scenes in the same light and season as the first one"
+# %% tags=["slide"] alt="Four other scenes in the same light and season as the first one"
 others = [scene.redraw(layout=book.plan(page + step)) for step in (2, 4, 5, 6)]
 Picture(grid(torch.stack([other.picture.image for other in others])))
 
@@ -213,14 +214,14 @@ assert torch.equal(Postcard.from_json(card.to_json()).repaint().image, panel.pic
 # **Your turn.** Find the prettiest picture you can, send its line to a friend, and let her repaint it
 # with `Postcard.from_json(line).repaint()`.
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 5 A trained painter
 #
 # Storybook is drawn by rules that somebody wrote. A *trained* painter has no rules: it has seen
 # examples. The painter of chapter 01 has seen handwritten digits, and listens to nothing but **noise**:
 # 64 random numbers, drawn from a seed.
 
-# %% alt="Two rows of eight handwritten digits painted by a trained generator from the seeds 0 to 15"
+# %% tags=["slide"] alt="Two rows of eight handwritten digits painted by a trained generator from the seeds 0 to 15"
 import course_lib
 from course_lib.widgets import need
 
@@ -237,7 +238,7 @@ from course_lib.widgets import noise_panel
 
 noise_panel(painter).set(seed=5)
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # **That is the problem that the five papers of this course solve**, each in its own way:
 #
 # | | painter | listens to |
@@ -248,7 +249,7 @@ noise_panel(painter).set(seed=5)
 # | 05 | OP-GAN | the caption and the layout |
 # | 06 | LostGAN | the layout, and a style for each object |
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 6 What is control, as a number?
 #
 # Suppose somebody sells you a painter: "tell it the layout, and it paints that!" How would you check?
@@ -273,18 +274,18 @@ obedient = torch.stack([order.redraw(look=Look(season="summer")).picture.image f
 deaf = book.batch(torch.tensor(list(book.split("test")[60:120]))).images  # other pages
 careless = torch.where(torch.arange(60)[:, None, None, None] % 2 == 0, obedient, deaf)
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # The first row shows eight orders, as real pages. Below them the answers of the obedient, the careless
 # and the deaf painter.
 
-# %% alt="Eight pages; below, the same layouts in summer; then every second one wrong; then all of them wrong"
+# %% tags=["slide"] alt="Eight pages; below, the same layouts in summer; then every second one wrong; then all of them wrong"
 rows = [wanted.images[:8], obedient[:8], careless[:8], deaf[:8]]
 Picture(grid(torch.cat(rows)))
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # And now the judge's counts, as a share of all boxes that were ordered:
 
-# %%
+# %% tags=["slide"]
 print("painter    recall   95 % interval   floor  ceiling")
 for name, pictures in {"obedient": obedient, "careless": careless, "deaf": deaf}.items():
     score = thing_recall(pictures, wanted)
@@ -292,7 +293,7 @@ for name, pictures in {"obedient": obedient, "careless": careless, "deaf": deaf}
     line = f"{name:10} {score.value:6.2f}   {low:.2f} to {high:.2f}"
     print(f"{line}   {score.floor:6.2f} {score.ceiling:8.2f}")
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # The **interval** is where the value would fall 95 times out of 100 if other pages were drawn. The
 # **floor** is what the same pictures score when the orders are shuffled. The **ceiling** is what real
 # pages score. A score carries all of this, and how it was measured, wherever it goes:
@@ -300,12 +301,12 @@ for name, pictures in {"obedient": obedient, "careless": careless, "deaf": deaf}
 # %%
 score
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # Without a floor you would not know how much is luck: now and then a deaf painter puts a bird where a
 # bird was ordered. Without a ceiling you would blame the painter for the judge's own mistakes. **Every
 # score in this course comes with both.**
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # **Think first.** The deaf painter's pictures are real pages, as pretty as any. Which kind of score would
 # *not* notice that it is deaf?
 #

@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # # 01 GANs from zero
 #
 # [![Open this chapter in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/one-scene/five-painters/blob/main/notebooks/01_gans_from_zero.ipynb)
@@ -6,7 +6,7 @@
 # **The question.** Nobody tells this network what a digit is. It never sees a label, a stroke order,
 # or a single sentence about writing. Yet eight minutes later it writes. Who taught it?
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## What you will be able to do
 #
 # - paint digits with a trained generator, and walk from one digit to another;
@@ -36,7 +36,8 @@ if "google.colab" in sys.modules and find_spec("course_lib") is None:
     if not course.exists():
         subprocess.run(["git", "clone", "-q", "--depth=1", url, course], check=True)
     install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps"]
-    subprocess.run([*install, "jsonargparse", "torchinfo", "--editable", course], check=True)
+    lacks = ["jsonargparse", "lightning-utilities", "torchinfo", "torchmetrics"]
+    subprocess.run([*install, *lacks, "--editable", course], check=True)
     sys.path.insert(0, str(course))  # for this kernel, which started before the installation
 
 if find_spec("course_lib") is None or find_spec("torch") is None:
@@ -78,11 +79,11 @@ from course_lib.painter import Picture, grid, noise
 
 Picture(grid(painter.paint(noise(1, 64, 64))))  # 64 draws of noise, 64 numbers each
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # Between two draws of noise lie others. Most rows end at another digit than they start from; the steps
 # between were never in anybody's handwriting. Where does a 3 stop being a 3?
 
-# %% alt="Four rows of eight small steps from one digit to another; in one row it stays a 9 all the way"
+# %% tags=["slide"] alt="Four rows of eight small steps from one digit to another; in one row it stays a 9 all the way"
 import torch
 
 ways = [painter.between(first, first + 100, count=8) for first in range(4)]
@@ -111,7 +112,7 @@ print("a batch:", tuple(real.batch(torch.arange(16)).images.shape))
 # %% alt="Four rows of sixteen real handwritten digits, white on black"
 Picture(grid(real.images[:64], columns=16))
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 3 The idea: a game for two
 #
 # How would you *program* "looks like a digit"? Nobody knows how. Ian Goodfellow's idea (2014): do not
@@ -127,7 +128,7 @@ Picture(grid(real.images[:64], columns=16))
 #
 # with $\sigma(t) = 1/(1+e^{-t})$, so $\sigma(D(x))$ is the probability that $D$ gives to "real".
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # **Think first.** Suppose $G$ were perfect. What is the best that $D$ can do, and what number does the
 # value above then take?
 #
@@ -138,7 +139,7 @@ Picture(grid(real.images[:64], columns=16))
 #
 # </details>
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 4 The generator
 #
 # A picture has 32 x 32 numbers, the noise has 64. DCGAN (2016) goes from one to the other by
@@ -211,12 +212,12 @@ z = noise(7, 1, 64)
 torch.testing.assert_close(mine(z), painter.generator(z))
 print("your generator = the library's, weight for weight and pixel for pixel")
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # You have built it. Now look inside: this is what the three hidden maps hold on the way to one digit.
 # At 4 x 4 a few blocks, at 16 x 16 dots. No channel is a picture of a digit: the last layer stamps a
 # little stroke for every dot of every channel, and only their sum can be read.
 
-# %% alt="Twelve channels of each hidden map: a few blocks at 4 x 4, scattered dots at 8 x 8 and 16 x 16"
+# %% tags=["slide"] alt="Twelve channels of each hidden map: a few blocks at 4 x 4, scattered dots at 8 x 8 and 16 x 16"
 import torch.nn.functional as F
 
 rows, x = [], z[:, :, None, None]
@@ -227,7 +228,7 @@ with torch.no_grad():
         rows.append(maps / maps.amax(dim=(1, 2, 3), keepdim=True).clamp_min(1e-6) * 2 - 1)
 Picture(grid(torch.cat(rows), columns=12))
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 5 The discriminator
 #
 # The way back: strided convolutions halve the side and double the channels until 4 x 4 is left, and a
@@ -236,7 +237,7 @@ Picture(grid(torch.cat(rows), columns=12))
 # The paper uses LeakyReLU here, not ReLU. The reason is the game: G learns through D's gradients, and
 # where a ReLU is shut, nothing comes back.
 
-# %% tags=["nbval-check-output"]
+# %% tags=["nbval-check-output", "slide"]
 from course_lib.widgets import need
 
 need(nn="4 The generator", real="2 What it learns from")
@@ -278,7 +279,7 @@ from course_lib.dcgan.networks import Generator as PaperGenerator
 columns = ("output_size", "num_params")
 print(summary(PaperGenerator(), (1, 100), depth=2, col_names=columns, device="cpu", verbose=0))
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 6 Keeping score
 #
 # $D$'s loss is a plain classification loss: real pictures should get a high logit, fake ones a low
@@ -288,7 +289,7 @@ print(summary(PaperGenerator(), (1, 100), depth=2, col_names=columns, device="cp
 # gradient when $D$ is sure, which is exactly at the beginning, when $G$ is bad. Goodfellow's cure is
 # the **non-saturating** loss: maximise $\log\sigma(D(G(z)))$ instead. The same winner, other slopes:
 
-# %% alt="Slope of G's two losses over D's logit: the published one falls to 0 at -6, the other to 1"
+# %% tags=["slide"] alt="Slope of G's two losses over D's logit: the published one falls to 0 at -6, the other to 1"
 import matplotlib.pyplot as plt
 
 from course_lib.widgets import need
@@ -349,7 +350,7 @@ def non_saturating_g(fake_logits):
 
 your_turn(non_saturating_g(a), LOSSES["non_saturating"][1](a), hint="mind the sign in softplus")
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # <details><summary>Solution</summary>
 #
 # `return F.softplus(-fake_logits).mean()`
@@ -365,7 +366,7 @@ your_turn(non_saturating_g(a), LOSSES["non_saturating"][1](a), hint="mind the si
 # $\;R_1 = \tfrac{\gamma}{2}\,\mathbb{E}_x \lVert \nabla_x D(x) \rVert^2$. It needs the gradient of D with
 # respect to the *picture*, and then the gradient of that with respect to the weights: `create_graph`.
 
-# %% tags=["nbval-check-output"]
+# %% tags=["nbval-check-output", "slide"]
 from course_lib.widgets import need
 
 need(library_d="5 The discriminator")
@@ -502,13 +503,13 @@ digits = wing("dcgan").source(config)
 folder = runs_dir() / f"01-{profile}-{seed}"
 history = train(DCGANObjective(config), digits, folder)
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # What you should see in profile `cpu`: faint, blurred digits at 500 rounds (the average still remembers
 # the first weights), clear ones by 2,000. After that little changes from grid to grid, and not always
 # for the better. Here is how the same sixteen draws of noise developed, at six moments from the first
 # grid to the last. Follow the sixth one!
 
-# %% alt="Sixteen draws of noise at six moments of training: faint blurs at first, clear digits from then on"
+# %% tags=["slide"] alt="Sixteen draws of noise at six moments of training: faint blurs at first, clear digits from then on"
 from PIL import Image
 
 moments = sorted((folder / "samples").glob("*.png"))
@@ -520,13 +521,13 @@ for number, path in enumerate(chosen):
     sheet.paste(Image.open(path).crop((0, 0, width, height - 4)), (0, height * number))
 sheet.resize((2 * sheet.width, 2 * sheet.height), Image.Resampling.NEAREST)
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # And the losses. **Think first:** G's pictures became digits. What will *its* loss have done?
 
-# %% alt="Losses over the rounds: that of D falls slowly from 1.4 to 1, that of G rises from 0.7 to 1.3"
+# %% tags=["slide"] alt="Losses over the rounds: that of D falls slowly from 1.4 to 1, that of G rises from 0.7 to 1.3"
 history.plot("D", "G")
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # <details><summary>Answer</summary>
 #
 # It rose! From about 0.7 to 1.3, while D's fell from 1.386, the value of guessing (section 3), to about
@@ -582,7 +583,7 @@ Picture(grid(torch.cat(rows), columns=9))
 # for numbers with a meaning of their own. **That is what chapters 02 to 06 are about**: painters
 # that one can tell what to paint.
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 11 Measuring
 #
 # "Looks good" is no measurement. Ours: show every picture to a *judge*, a classifier trained on real
@@ -629,11 +630,11 @@ scores = {
 for name, value in scores.items():
     print(f"{name:32} {value:6.1%}")
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # And is it all digits, or does it write only the ones that are easy? A painter that always paints the
 # same perfect 1 would get 100 % above. Count them:
 
-# %% alt="Bars of how often each digit 0 to 9 was painted and read, next to a line at one tenth"
+# %% tags=["slide"] alt="Bars of how often each digit 0 to 9 was painted and read, next to a line at one tenth"
 read = judge.read(thousand)
 share = torch.bincount(read, minlength=11)[:10] / len(read)
 figure, axes = plt.subplots(figsize=(5.6, 2.2), dpi=80, layout="constrained")
@@ -688,10 +689,10 @@ for name, changes in contest.items():
     results[name] = (accepted(pictures), curve, pictures)
     print(f"{name:16} {results[name][0]:6.1%} accepted after {settings.rounds} rounds")
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # A row of sixteen unselected samples for each, in that order:
 
-# %% alt="Three rows of sixteen samples, one row for each loss, after the same number of rounds"
+# %% tags=["slide"] alt="Three rows of sixteen samples, one row for each loss, after the same number of rounds"
 Picture(grid(torch.cat([pictures[:16] for _, _, pictures in results.values()]), columns=16))
 
 # %% [markdown]
@@ -700,7 +701,7 @@ Picture(grid(torch.cat([pictures[:16] for _, _, pictures in results.values()]), 
 # enough tuning most losses come out about equal (Lucic et al. 2018). Run the chapter with
 # `-p seed 1` before you believe the order.
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 13 Break it
 #
 # Take the brake away, no R1 and nothing in its place, and set Adam as one would for a classifier: its
@@ -717,14 +718,14 @@ broken = train(DCGANObjective(settings), digits, place, show=False)
 collapsed = course_lib.load(place / "painter.safetensors").paint(z)
 print(f"{accepted(collapsed):.1%} accepted")
 
-# %% alt="Thirty-two samples of the broken run: upright bars, thin or thick, and nothing else"
+# %% tags=["slide"] alt="Thirty-two samples of the broken run: upright bars, thin or thick, and nothing else"
 Picture(grid(collapsed[:32], columns=16))
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # **Diagnose it.** Below are D's mean logits for real and fake pictures in the healthy and in the
 # broken run. What happened, and when could you have known?
 
-# %% alt="D's logits: within 1 of 0 in the healthy run; beyond 50 on both sides in the broken one"
+# %% tags=["slide"] alt="D's logits: within 1 of 0 in the healthy run; beyond 50 on both sides in the broken one"
 from matplotlib.figure import Figure
 
 figure = Figure(figsize=(7.2, 2.6), dpi=80, layout="constrained")
@@ -738,7 +739,7 @@ for place, (name, run) in enumerate(runs.items(), start=1):
     axes.spines[["top", "right"]].set_visible(False)
 figure
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # <details><summary>Answer</summary>
 #
 # D has won, within the first hundred rounds. In the broken run its logits for real and fake lie far
@@ -821,7 +822,7 @@ Picture(grid(torch.cat([sixteen, diff_augment(sixteen, ("translation", "cutout")
 factor = ...
 your_turn(factor, 8, hint="seven rounds in eight have none")
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## Summary
 #
 # - A GAN needs no description of its goal: D *is* the description, and it is learnt from the pictures.

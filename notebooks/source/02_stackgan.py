@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # # 02 StackGAN
 #
 # [![Open this chapter in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/one-scene/five-painters/blob/main/notebooks/02_stackgan.ipynb)
@@ -6,7 +6,7 @@
 # **The question.** A painter that listens to a sentence is rewarded by a critic that listens, too. But
 # a critic does only as much listening as it needs. So which words of your sentence does it hear?
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## What you will be able to do
 #
 # - paint a sentence of your own, and say which of its words the painter knows;
@@ -37,7 +37,8 @@ if "google.colab" in sys.modules and find_spec("course_lib") is None:
     if not course.exists():
         subprocess.run(["git", "clone", "-q", "--depth=1", url, course], check=True)
     install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps"]
-    subprocess.run([*install, "jsonargparse", "torchinfo", "--editable", course], check=True)
+    lacks = ["jsonargparse", "lightning-utilities", "torchinfo", "torchmetrics"]
+    subprocess.run([*install, *lacks, "--editable", course], check=True)
     sys.path.insert(0, str(course))  # for this kernel, which started before the installation
 
 if find_spec("course_lib") is None or find_spec("torch") is None:
@@ -85,13 +86,13 @@ print(", ".join(painter.encoder.vocabulary.words))
 for note in painter.understand("a crimson hous on the sand, with an elephant").notes:
     print(note)
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # One picture proves little. So here are four sentences, a row each, with eight draws of noise that
 # nobody selected. What the sentence says should stay the same within a row, what it leaves open should
 # not. Where does the painter fail? (Rows: a red house on the sand; a blue boat on the water; a yellow
 # flower on the grass; a white balloon in the sky.)
 
-# %% alt="Four rows of eight pictures, one row for each sentence, unselected, eight draws of noise"
+# %% tags=["slide"] alt="Four rows of eight pictures, one row for each sentence, unselected, eight draws of noise"
 import torch
 import torch.nn.functional as F
 
@@ -117,7 +118,7 @@ SENTENCES = [
 ]
 sheet(torch.cat([paintings(sentence) for sentence in SENTENCES]))
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 2 What it learns from
 #
 # Storybook draws scenes and *knows* what it has drawn, so its captions are true. For this chapter every
@@ -133,10 +134,10 @@ scenes = world.batch(torch.arange(32))
 for captions in scenes.captions[:3]:
     print("\n".join(captions), end="\n\n")
 
-# %% alt="Four rows of eight Storybook scenes with one thing each: houses, boats, trees, animals"
+# %% tags=["slide"] alt="Four rows of eight Storybook scenes with one thing each: houses, boats, trees, animals"
 Picture(grid(scenes.images))
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # **Think first.** One of the captions above may say no more than a thing and a colour. How many
 # different pictures would be *right* for it? And what will a network do that is trained to give one
 # answer?
@@ -166,12 +167,12 @@ print("letters:  ", tuple(places.shape), "of which the first are", places[0, :11
 print("alphabet: ", len(ALPHABET), "signs; -1 is nothing, at the end")
 print("embedding:", tuple(painter.embed("a red house").shape))
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # Are embeddings of similar sentences similar? Here is the cosine of the angle between each two of nine.
 # Yellow is "the same direction". Which word moves an embedding most: the colour, the thing, or the
 # ground?
 
-# %% alt="Heat map of nine by nine cosines; sentences that share a thing or a colour are more alike"
+# %% tags=["slide"] alt="Heat map of nine by nine cosines; sentences that share a thing or a colour are more alike"
 import matplotlib.pyplot as plt
 
 things = ("house on the sand", "house on the snow", "boat on the water")
@@ -182,7 +183,7 @@ axes.imshow(directions @ directions.T, vmin=-1, vmax=1)
 axes.set(xticks=[], yticks=range(9), yticklabels=nine)
 bar = figure.colorbar(axes.images[0], label="cosine")
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # Sand and snow are nearly the same to it, red and pink are neighbours, red and blue are strangers. Why? A
 # word matters to this reader only as far as it can be *seen*: it was taught by pictures.
 #
@@ -219,7 +220,7 @@ print("your loss = the library's")
 # another. The reader of the paper had more to read, about flowers and birds; its embeddings have 1,024 numbers
 # as well, so that networks for one fit the other.
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 4 One sentence, a cloud of codes
 #
 # A few thousand sentences are few points in a space of 1,024 dimensions. Between them lies emptiness,
@@ -260,7 +261,7 @@ for a, b in zip(yours(embedding, epsilon), theirs(embedding, epsilon), strict=Tr
     torch.testing.assert_close(a, b)
 print("your conditioning augmentation = the library's")
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # Why the *logarithm* of the variance? A network's output can be any number; a variance must be
 # positive. $\exp$ sees to that.
 #
@@ -342,7 +343,7 @@ for name, ca in before.items():
 # Once trained, the means lie far apart, and there is room for larger clouds. The ReLU is a switch in the
 # library: `rectified=True` is the published layer, and the default.
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 5 Stage I: the sketch
 #
 # Why two stages? A GAN that paints 256 x 256 pixels at once has too much to learn at once, and had failed.
@@ -489,7 +490,7 @@ print(f"parameters        {counts.params_mb:.2f} MB, torchinfo {table.total_para
 # So its "estimated total" adds a batch of 64 to the activations of a single sample. A figure may be printed
 # to two decimals and still mean little.
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 6 What does D hear?
 #
 # D sees a picture *and* gets the sentence. What should it say? In a plain conditional GAN it learns "real
@@ -546,7 +547,7 @@ print("seen", tuple(seen.shape), "heard", tuple(heard.shape))
 torch.testing.assert_close(d.compare(seen, text).flatten(), d.logits(picture, text))
 torch.testing.assert_close(d.logits(picture, text).sigmoid(), d(picture, text))
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ### The experiment
 #
 # *Which* wrong sentence? The usual choice is somebody else's: shuffle the captions. **Think first.** Take two
@@ -602,7 +603,7 @@ def listen(wrong, steps):
 
 ears = {name: listen(wrong, steps) for name, wrong in WRONG.items()}
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # Now the hearing test, on pages that nobody was trained on: a picture, its caption, and the caption with
 # *only* the thing (or the colour, or the ground) changed. How often does D prefer the right one? Guessing
 # gives one half.
@@ -636,7 +637,7 @@ for place, what in enumerate(NAMED):
             better = d.compare(seen, right) > d.compare(seen, wrong)
         heard[name, what] = better.float().mean().item()
 
-# %% alt="Bars: share of right answers for thing, colour and ground, for three kinds of wrong captions"
+# %% tags=["slide"] alt="Bars: share of right answers for thing, colour and ground, for three kinds of wrong captions"
 figure, axes = plt.subplots(figsize=(6.4, 2.6), dpi=80, layout="constrained")
 for number, name in enumerate(WRONG):
     values = [heard[name, what] for what in NAMED]
@@ -698,14 +699,14 @@ source = wing("stackgan").source(config)
 folder = runs_dir() / f"02-{profile}-{seed}-stage1"
 history = train(StackGANObjective(config), source, folder)
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # The losses, D's and G's, and below them something better to watch: how often D prefers the right caption to
 # the wrong ones. When that line leaves one half, D has begun to hear.
 
-# %% alt="Losses of Stage I over the rounds: D's falls slowly, G's rises, as in chapter 01"
+# %% tags=["slide"] alt="Losses of Stage I over the rounds: D's falls slowly, G's rises, as in chapter 01"
 history.plot("D", "G")
 
-# %% alt="Share of wrong captions that D rejects, over the rounds: it rises from one half"
+# %% tags=["slide"] alt="Share of wrong captions that D rejects, over the rounds: it rises from one half"
 history.plot("D.heard")
 
 # %% [markdown]
@@ -729,7 +730,7 @@ assert runs["in one go"]["G"] == runs["stopped and resumed"]["G"]
 assert runs["in one go"]["D"] == runs["stopped and resumed"]["D"]
 print("six rounds = three rounds, a stop, and three more")
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # So you may stop the long cell above with the stop button whenever you like, and run it again tomorrow.
 #
 # ## 8 Stage II: the painting
@@ -766,12 +767,12 @@ x = torch.randn(4, 8, 16, 16)
 torch.testing.assert_close(yours(x), theirs(x))
 print("your residual block = the library's")
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # Stage I is frozen now. The painter of section 1 has both stages, and so far you saw what the second one
 # made. Here are its sketches, enlarged, and below them the paintings, of 128 x 128 pixels. What does Stage II
 # mend? What does it leave as it is, although it is wrong?
 
-# %% alt="Two rows of four: sketches of Stage I above, and below what Stage II painted over them"
+# %% tags=["slide"] alt="Two rows of four: sketches of Stage I above, and below what Stage II painted over them"
 pairs = []
 for sentence in SENTENCES:
     steps = painter.paint(painter.embed(sentence), [3])
@@ -780,7 +781,7 @@ for sentence in SENTENCES:
     pairs.append((sketch, large))
 Picture(grid(torch.cat([s for s, _ in pairs] + [p for _, p in pairs]), columns=4))
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ### Two short cuts
 #
 # The published Stage II paints anew, so it must first learn to copy: what the sketch has right goes through a
@@ -795,7 +796,7 @@ Picture(grid(torch.cat([s for s, _ in pairs] + [p for _, p in pairs]), columns=4
 #
 # Above are pages, below the same pages worn.
 
-# %% alt="Above eight pages of Storybook, below the same eight at half the side, most of them washed out"
+# %% tags=["slide"] alt="Above eight pages of Storybook, below the same eight at half the side, most of them washed out"
 from course_lib.stackgan.objective import worn
 
 eight = scenes.images[:8]  # [8, 3, 64, 64]
@@ -831,13 +832,13 @@ history_2.plot("D", "G")
 #
 # </details>
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 9 Between sentences, and calculating with them
 #
 # Embeddings are numbers, so between two of them lie others. The seed stays the same in each row, only the
 # sentence moves. What changes smoothly, what jumps?
 
-# %% alt="Three rows of eight steps from one sentence to another: colours blend, things change suddenly"
+# %% tags=["slide"] alt="Three rows of eight steps from one sentence to another: colours blend, things change suddenly"
 from course_lib.widgets import need
 
 need(painter="1 Paint first")
@@ -848,7 +849,7 @@ ways = [
 ]
 sheet(torch.cat([painter.between(*way, count=8, seed=5) for way in ways]))
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # And one can *calculate*: take a red car, take away "red", add "green", all in the space of embeddings.
 # If that lands at a green car, the reader has given colours a direction of their own, although nobody asked
 # it to.
@@ -872,7 +873,7 @@ for target, (start, minus, plus) in sums.items():
     before = torch.cosine_similarity(one, aim, dim=0)
     print(f"{target:26} cosine {closest:.2f} (of the first summand alone {before:.2f})")
 
-# %% alt="Three rows: four pictures from a computed embedding, and four from the sentence it stands for"
+# %% tags=["slide"] alt="Three rows: four pictures from a computed embedding, and four from the sentence it stands for"
 rows = []
 for embedding, target in zip(computed, sums, strict=True):
     for text in (embedding[None], painter.embed(target)):
@@ -906,7 +907,7 @@ for stage, painted in painter.paint(painter.embed(*said), range(count)).items():
         print(f"  {name:7} {score.value:4.0%}  [{low:.0%}, {high:.0%}]  "
               f"floor {score.floor:.0%}, ceiling {score.ceiling:.0%}")  # fmt: skip
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # How did Stage I get there? During its training, on 200 other captions (each row is one painter on its way, and
 # chance moves such a share by three or four points):
 #
@@ -927,18 +928,18 @@ sheet(painted[:8])
 for number, caption in enumerate(said[:8], 1):
     print(f"{number:2} {caption}")
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # A last question to the painter: does *every* word count? Change one word, and see whether the picture
 # changes in what that word names, with the same noise.
 
-# %% alt="One row of six: the same sentence and noise, with the colour word exchanged from picture to picture"
+# %% tags=["slide"] alt="One row of six: the same sentence and noise, with the colour word exchanged from picture to picture"
 colours = ("red", "orange", "yellow", "green", "blue", "purple")
 row = [
     list(painter.paint(painter.embed(f"a {c} car on the grass"), [2]).values())[-1] for c in colours
 ]
 sheet(torch.cat(row), columns=6)
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 11 Break it
 #
 # A colleague's Stage I paints nothing but fog. She suspects her KL term, and shows you three versions, A, B and
@@ -984,7 +985,7 @@ for name, suspect in SUSPECTS.items():
 kl_at_one = ...
 your_turn(kl_at_one, 0.5, hint="only one of the four terms is left")
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # Such a test costs a second and needs no picture. The library has it, against `torch.distributions`, among
 # its tests. Every term of a loss deserves one.
 #

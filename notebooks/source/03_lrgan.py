@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # # 03 LR-GAN: a picture in layers
 #
 # [![Open this chapter in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/one-scene/five-painters/blob/main/notebooks/03_lrgan.ipynb)
@@ -7,7 +7,7 @@
 # put in its place. Nobody ever showed it a background, an outline or a place. Its critic sees finished
 # pictures and nothing else. So why does the background not simply paint everything?
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## What you will be able to do
 #
 # - take a picture apart, drag one of its layers, exchange another, and save the outlines as a segmentation
@@ -41,7 +41,8 @@ if "google.colab" in sys.modules and find_spec("course_lib") is None:
     if not course.exists():
         subprocess.run(["git", "clone", "-q", "--depth=1", url, course], check=True)
     install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps"]
-    subprocess.run([*install, "jsonargparse", "torchinfo", "--editable", course], check=True)
+    lacks = ["jsonargparse", "lightning-utilities", "torchinfo", "torchmetrics"]
+    subprocess.run([*install, *lacks, "--editable", course], check=True)
     sys.path.insert(0, str(course))  # for this kernel, which started before the installation
 
 if find_spec("course_lib") is None or find_spec("torch") is None:
@@ -73,12 +74,12 @@ painter = course_lib.load("lrgan")
 picture = painter.generate(seed=7)
 picture
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # The picture remembers its layers. From left to right: the **background**; the **appearance** of the
 # foreground, which has no shape; its **mask**, which has no colour; both where their **pose** puts them on
 # the canvas; and the picture.
 
-# %% alt="Six pictures: background, appearance, mask, both again in their place on the canvas, the result"
+# %% tags=["slide"] alt="Six pictures: background, appearance, mask, both again in their place on the canvas, the result"
 import torch
 import torch.nn.functional as F
 
@@ -139,11 +140,11 @@ panel
 # %% alt="The same digit, moved to the lower right and enlarged, on another background"
 panel.set(x=0.3, y=0.2, scale=1.2, swap="background", noise=3).picture
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # That is a promise no painter of chapters 01 and 02 could make: *this* changes, all else stays. First row:
 # one foreground on eight backgrounds. Second row: one background under eight foregrounds.
 
-# %% alt="First row: one digit on eight backgrounds; second row: eight digits on one background"
+# %% tags=["slide"] alt="First row: one digit on eight backgrounds; second row: eight digits on one background"
 on_others = [painter.generate(seed=7, swap={0: other}).image for other in range(8)]
 others_on = [painter.generate(seed=7, swap={1: other}).image for other in range(8)]
 side_by_side(*on_others, *others_on, columns=8, side=64)
@@ -163,7 +164,7 @@ with tempfile.TemporaryDirectory() as place:
 print("\n".join(names))
 print("box (x0, y0, x1, y1):", panel.picture.boxes()[0].tolist())
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 2 What it learns from
 #
 # The paper's simplest data is MNIST-ONE: a digit, black or white, of random size at a random place on a
@@ -180,11 +181,11 @@ canvases = open_source("digits-one", 32)
 batch = canvases.batch(torch.arange(12))
 print(len(canvases), "canvases; a batch:", tuple(batch.images.shape))
 
-# %% alt="Twelve real canvases, a black or white digit on grey, and below them their true masks"
+# %% tags=["slide"] alt="Twelve real canvases, a black or white digit on grey, and below them their true masks"
 true_masks = canvases.masks(torch.arange(12))  # [12, 1, 32, 32] in [0, 1]
 side_by_side(*batch.images, *(true_masks * 2 - 1), columns=12, side=44)
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # The second row is known because we composed the canvases. **Neither player ever sees it.** We keep it for
 # measuring.
 #
@@ -222,11 +223,11 @@ for appearance, mask in zip(made_of["appearances"], made_of["covers"], strict=Tr
 torch.testing.assert_close(canvas, picture.image)
 print("your layers, laid over each other = the painter's picture")
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # The two halves of the sum, and the sum. Where the first two pictures are red, there is *nothing*, and the
 # other half will show.
 
-# %% alt="Three pictures: the digit alone on red; the canvas with a red digit-shaped hole; both together"
+# %% tags=["slide"] alt="Three pictures: the digit alone on red; the canvas with a red digit-shaped hole; both together"
 red = torch.tensor([1.0, -1.0, -1.0])[:, None, None]
 shown, cover = made_of["appearances"][0], made_of["covers"][0]
 cut_out, hole = lay_over(red, shown, cover), lay_over(made_of["background"], red, cover)
@@ -383,7 +384,7 @@ for agreed in (True, False):
     wrong = (F.grid_sample(numbers, nothing, **how) - numbers).abs().max().item()
     print(f"grid True, sampling {agreed!s:5}: largest error {wrong:.2f} of 15")
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # So the course writes it out at every call, and one of its tests forbids to leave it out.
 #
 # ## 5 The gradient that was missing
@@ -429,11 +430,11 @@ for name, appearance in {"plain white": white, "shaded": shaded}.items():
         print(f", {word} {slope[0, 0, 2].item():6.3f}", end="")
     print()
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # Zero. With a plain appearance the published code says: stay where you are. With a shaded one it says
 # something downwards, where the shading goes, and still nothing sideways. Follow both slopes for 120 steps:
 
-# %% alt="Four pictures: the goal; the start; after the true gradient, at the goal; after the published, at the start"
+# %% tags=["slide"] alt="Four pictures: the goal; the start; after the true gradient, at the goal; after the published, at the start"
 shots = [paste(black, white, outline, p).canvas[0] for p in (right_pose, wrong_pose)]
 for exact in (True, False):
     moving = wrong_pose.clone().requires_grad_()
@@ -473,7 +474,7 @@ axes.set(xlabel="what the network says", ylabel="scale of the pose", ylim=(1, 2.
 axes.spines[["top", "right"]].set_visible(False)
 legend = figure.legend(frameon=False, loc="outside upper left")
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # A pose that has run beyond the limit gets no gradient, and stays there for ever. The library offers both:
 # `pose: clamped`, as published, and `pose: bounded`, which also keeps the whole square on the canvas.
 #
@@ -684,11 +685,11 @@ scenes = wing("lrgan").source(config)
 folder = runs_dir() / f"03-{profile}-{seed}"
 history = train(LRGANObjective(config), scenes, folder)
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # Every second row are the backgrounds of the row above it. When did they become bare? The first eight
 # pictures and their backgrounds, at six moments from the first grid to the last:
 
-# %% alt="Eight pictures and their backgrounds at six moments of the training, from blurs to digits on bare grey"
+# %% tags=["slide"] alt="Eight pictures and their backgrounds at six moments of the training, from blurs to digits on bare grey"
 from PIL import Image
 
 moments = sorted((folder / "samples").glob("*.png"))
@@ -700,13 +701,13 @@ for number, path in enumerate(chosen):
     sheet.paste(Image.open(path).crop((0, 0, width, height - 4)), place)
 sheet.resize((2 * sheet.width, 2 * sheet.height), Image.Resampling.NEAREST)
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # The losses look like those of any GAN. From them nobody could tell whether layers were found.
 
-# %% alt="Losses of D and G over the rounds, noisy, without a trend that speaks of layers"
+# %% tags=["slide"] alt="Losses of D and G over the rounds, noisy, without a trend that speaks of layers"
 history.plot("D", "G")
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 9 Are these layers? Measuring
 #
 # "The masks look like digits" is a claim. A judge that never trains a painter reads canvases, and finds
@@ -797,7 +798,7 @@ if profile == "cpu" and not rounds:
     assert yours["mask IoU"] >= 0.65, "masks do not lie where the ink is"
     assert yours["swapped"] >= 0.5, "what is read on one background is not read on another"
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 10 Why does the background not learn everything?
 #
 # A reader asked the authors this, and was never answered. It is a fair question. D sees the final canvas
@@ -852,12 +853,12 @@ runs = {
 }
 results = {name: examine(*run, few, sure=0.5) for name, run in runs.items()}
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # Three rows each, as in section 1: pictures, backgrounds, masks. Before you read the numbers, say for each of
 # the four who paints the digit.
 
 
-# %% alt="Twelve rows of twelve: pictures, backgrounds and masks of the run as it is and of three with less"
+# %% tags=["slide"] alt="Twelve rows of twelve: pictures, backgrounds and masks of the run as it is and of three with less"
 def sheet_of(names):
     """Three rows for each of these runs."""
     rows = []
@@ -881,7 +882,7 @@ def table(names):
 
 table(["as it is", "strong background", "masks of any size", "no limits"])
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # <details><summary>What happened?</summary>
 #
 # In the run kept here: next to nothing. Backgrounds are bare in all four (the strong ones with a faint
@@ -928,16 +929,16 @@ runs["no mask"] = one_more("no-mask", {"area": (0.0, 1.0)}, kind=NoMask)
 for name in ("no transform", "no mask"):
     results[name] = examine(*runs[name], few, sure=0.5)
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # Three rows without a transform, three rows without a mask:
 
-# %% alt="Six rows of twelve: pictures, backgrounds, masks without a transform, and the same without a mask"
+# %% tags=["slide"] alt="Six rows of twelve: pictures, backgrounds, masks without a transform, and the same without a mask"
 sheet_of(["no transform", "no mask"])
 
 # %%
 table(["as it is", "no transform", "no mask"])
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # <details><summary>What did each of them do?</summary>
 #
 # **Without a mask** rectangles are laid on a grey. An ink is one colour, so whatever has a shape owes it
@@ -968,7 +969,7 @@ table(["as it is", "no transform", "no mask"])
 # A recipe that works once may have been lucky. Here is the same training with two more seeds, and nobody has
 # chosen them. Few papers show this picture.
 
-# %% alt="Nine rows of twelve: pictures, backgrounds and masks of three runs that differ in their seed alone"
+# %% tags=["slide"] alt="Nine rows of twelve: pictures, backgrounds and masks of three runs that differ in their seed alone"
 from course_lib.widgets import need
 
 need(NoMask="11 Without a place, without an outline")
@@ -1079,7 +1080,7 @@ from course_lib.widgets import your_turn
 stands_at = ...
 your_turn(stands_at, 0.5747, hint="how much of the way from the floor to the ceiling?")
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # <details><summary>Answer</summary>
 #
 # `(0.60 - 0.10) / (0.97 - 0.10)`. Write it as a formula, and you get all decimals.

@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # # 04 SPADE: paint with labels
 #
 # [![Open this chapter in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/one-scene/five-painters/blob/main/notebooks/04_spade.ipynb)
@@ -7,7 +7,7 @@
 # everywhere. After one convolution and one normalisation the two are the same, to the last digit. And yet
 # every good painter normalises. Why does that wash out the sky, and how does one hold on to it?
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## What you will be able to do
 #
 # - brush in sky, water and a mountain, and see a picture appear, in a style of your choice;
@@ -40,7 +40,8 @@ if "google.colab" in sys.modules and find_spec("course_lib") is None:
     if not course.exists():
         subprocess.run(["git", "clone", "-q", "--depth=1", url, course], check=True)
     install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps"]
-    subprocess.run([*install, "jsonargparse", "torchinfo", "--editable", course], check=True)
+    lacks = ["jsonargparse", "lightning-utilities", "torchinfo", "torchmetrics"]
+    subprocess.run([*install, *lacks, "--editable", course], check=True)
     sys.path.insert(0, str(course))  # for this kernel, which started before the installation
 
 if find_spec("course_lib") is None or find_spec("torch") is None:
@@ -76,11 +77,11 @@ page = book[10]
 picture = painter.generate(page, seed=7)
 picture
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # This is all that it was told. On the left the map, each class in a colour of its own; in the middle what was
 # painted; on the right the page itself, which the painter did not see. What agrees, and what does not?
 
-# %% alt="Three pictures: the label map in plain colours, the painted picture, and the original page"
+# %% tags=["slide"] alt="Three pictures: the label map in plain colours, the painted picture, and the original page"
 import torch
 import torch.nn.functional as F
 
@@ -135,19 +136,19 @@ mine = LabelMap.of(ids, classes)
 after = painter.generate(mine, seed=7)
 sheet(picture.steps["label_map"], picture.image, after.steps["label_map"], after.image)
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # **One map, ten styles.** A style is a handful of numbers, $z$. Ten draws of them, unselected, for one map:
 
-# %% alt="Ten paintings of one map in ten drawn styles: they differ in light and colour, not in what is where"
+# %% tags=["slide"] alt="Ten paintings of one map in ten drawn styles: they differ in light and colour, not in what is where"
 styles = noise(1, 10, painter.z_dim)  # [10, z_dim]
 sheet(*painter.styles(page, styles), columns=5, side=128)
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # **The style of a picture.** An *encoder* reads the numbers from a picture. First row: four pages with looks
 # of their own; second row: our map, painted in the style of the page above it. What is carried over, and what
 # gets lost?
 
-# %% alt="First row: four pages by day, at sunset, at night, in winter. Second row: one map in their styles"
+# %% tags=["slide"] alt="First row: four pages by day, at sunset, at night, in winter. Second row: one map in their styles"
 from course_lib.data.storybook import Look
 
 looks = [
@@ -156,7 +157,7 @@ looks = [
 models = [as_picture(book[20 + k].redraw(look=look)) for k, look in enumerate(looks)]
 sheet(*models, *(painter.generate(page, style=m, seed=7).image for m in models), columns=4)
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 2 What it learns from
 #
 # Pairs: a picture and its label map. Maps are tedious to draw by hand (COCO-Stuff has 164,000 of them, and
@@ -173,14 +174,14 @@ print("label maps", tuple(batch.label_maps.shape), "class numbers from 0 to", le
 print("stuff:", ", ".join(classes.stuff))
 print("things:", ", ".join(classes.things))
 
-# %% alt="One page in six looks: seasons and hours change, what is where stays the same to the pixel"
+# %% tags=["slide"] alt="One page in six looks: seasons and hours change, what is where stays the same to the pixel"
 six = [
     Look("spring", "day"), Look("summer", "sunset"), Look("autumn", "day"), Look("winter", "night"),
     Look("summer", "day", "cool"), Look("summer", "day", "warm"),
 ]  # fmt: skip
 sheet(*(as_picture(page.redraw(look=look)) for look in six), side=128)
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # *Stuff* has no shape of its own, only a texture: sky, grass, water. *Things* have one: houses, boats, cats.
 # Painters of layouts and captions care for things; this one is at its best with stuff.
 #
@@ -194,7 +195,7 @@ sheet(*(as_picture(page.redraw(look=look)) for look in six), side=128)
 #
 # </details>
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 3 Why normalisation washes the sky out
 #
 # How does one tell a network what is where? The obvious way is to hand it the map as its input: 27 planes, one
@@ -227,14 +228,14 @@ sky_to_grass = {
 for where, maps in sky_to_grass.items():
     print(f"sky and grass differ by {(maps[0] - maps[1]).abs().max():.3f}  {where}")
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # The convolution told sky from grass. Then each channel was one constant; take its mean away, and there is
 # nothing left to tell. Batch norm keeps the difference *if* other maps stand in the same batch, and loses it
 # when a map is alone.
 #
 # Look at it. Each row is a map, each column a channel (its mean over all places).
 
-# %% alt="Two tables of colours: four different rows before the normalisation, four empty rows after it"
+# %% tags=["slide"] alt="Two tables of colours: four different rows before the normalisation, four empty rows after it"
 import matplotlib.pyplot as plt
 
 
@@ -250,7 +251,7 @@ def rows_of(**tables):
 
 rows_of(after_the_convolution=told, after_instance_norm=washed)
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # Real maps have more than one class, so something survives. **Your turn**: upper half sky, lower half grass.
 # In one channel the convolution says 5 for sky and 3 for grass. What does instance norm make of the 5 and of
 # the 3? And what, if the convolution says 500 and 3?
@@ -262,7 +263,7 @@ sky, grass, sky_of_500, grass_of_500 = ..., ..., ..., ...
 answer = ... if sky is ... else torch.tensor([sky, grass, sky_of_500, grass_of_500]).float()
 your_turn(answer, torch.tensor([1.0, -1, 1, -1]), hint="mean 4, standard deviation 1")
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # <details><summary>Answer</summary>
 #
 # 1 and -1, both times. Of what was said only one bit is left: which is more. In a picture that is half one
@@ -271,7 +272,7 @@ your_turn(answer, torch.tensor([1.0, -1, 1, -1]), hint="mean 4, standard deviati
 #
 # </details>
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 4 The norm that gives it back
 #
 # Batch norm ends with a scale $\gamma$ and a shift $\beta$ for each channel, learnt, and the same everywhere.
@@ -328,18 +329,18 @@ one_hot = F.one_hot(numbers, len(classes)).permute(0, 3, 1, 2).float()
 torch.testing.assert_close(yours(h, one_hot), theirs(h, LabelMaps(numbers, len(classes))))
 print("your SPADE = the library's")
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # Back to the four flat maps. They were washed away, all four to nothing. Now SPADE follows:
 
-# %% alt="Two tables of colours: four empty rows after the normalisation, four different rows after SPADE"
+# %% tags=["slide"] alt="Two tables of colours: four empty rows after the normalisation, four different rows after SPADE"
 rows_of(after_instance_norm=washed, after_SPADE=theirs(washed, LabelMaps(flat, len(classes))))
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # This is an untrained SPADE, and already the rows differ. What has a trained one learnt? The painter's last
 # block has two such layers. Here is the map, six channels of $1 + \gamma$ of the first one, and six of $\beta$
 # (dark is little, bright is much). Where do you see the map's borders? Which channel knows the sky?
 
-# %% alt="The map, then six pictures of gamma and six of beta: regions of the map in different greys"
+# %% tags=["slide"] alt="The map, then six pictures of gamma and six of beta: regions of the map in different greys"
 from course_lib.spade.objective import label_maps
 
 maps = label_maps(painter.config, page.label_map.ids[None].as_subclass(torch.Tensor))
@@ -356,7 +357,7 @@ def as_grey(channel):
 shown = [picture.steps["label_map"], *map(as_grey, scale[:6])]
 sheet(*shown, picture.image, *map(as_grey, shift[:6]), columns=7, side=80)
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 5 Numbers instead of planes
 #
 # COCO-Stuff has 182 classes; with "unlabelled" and a plane of edges between objects that is 184 planes. The
@@ -383,11 +384,11 @@ near = LabelMaps(ids[None], len(classes)).neighbourhoods(3)
 assert len(distinct) == near.outer.count
 print(f"{len(windows)} pixels, {len(distinct)} distinct neighbourhoods, by both counts")
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # On the right one pixel of each distinct neighbourhood is left, and all others are black. A whole meadow is
 # a single pixel. What is left is the map's outlines.
 
-# %% alt="The label map, and the same with all pixels black that repeat a neighbourhood: outlines are left"
+# %% tags=["slide"] alt="The label map, and the same with all pixels black that repeat a neighbourhood: outlines are left"
 first = torch.full((len(distinct),), len(kind)).scatter_reduce(
     0, kind, torch.arange(len(kind)), "amin"
 )
@@ -479,7 +480,7 @@ for what, works in forms.items():
 #
 # </details>
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 6 The generator
 #
 # With SPADE the map need not go in at the front door: every layer is told. So the generator needs no half that
@@ -538,11 +539,11 @@ with torch.no_grad():
 torch.testing.assert_close(by_hand, picture.image, rtol=1e-4, atol=1e-4)
 print("= the painter's picture")
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # **Think first.** Every block is told the map. Is that needed? Tell the first $k$ blocks one map and the others
 # another one. Who wins, the blocks at 8 and 16 pixels, which decide the large forms, or those at 32 and 64?
 
-# %% alt="A map, five paintings as more blocks are told it and fewer another one, and that other map"
+# %% tags=["slide"] alt="A map, five paintings as more blocks are told it and fewer another one, and that other map"
 other = label_maps(painter.config, book[13].label_map.ids.as_subclass(torch.Tensor)[None])
 
 
@@ -635,7 +636,7 @@ for logits in bare(blank, canvas).logits:  # [1, 1, h, w], one for each scale
     columns = reach.abs().amax(dim=(0, 1, 2)).gt(0)  # [512]
     print("logits", tuple(logits.shape[2:]), "each of a patch", int(columns.sum()), "pixels wide")
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # **The hinge.** For a real patch D wants a logit above 1, for a fake one below -1, and beyond that it does not
 # care. G wants its logits up, without end:
 #
@@ -752,7 +753,7 @@ from course_lib.spade.objective import SPADEObjective
 
 print(inspect.getsource(SPADEObjective.round))
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 8 D was blind
 #
 # Our first small painters for this chapter had perfect outlines and no grass: flat green areas. More rounds did
@@ -763,7 +764,7 @@ print(inspect.getsource(SPADEObjective.round))
 # matching alone would paint.
 
 
-# %% alt="First row: six pages with texture. Second row: the same pages, smooth, as if seen without glasses"
+# %% tags=["slide"] alt="First row: six pages with texture. Second row: the same pages, smooth, as if seen without glasses"
 from course_lib.profile import pick_profile
 from course_lib.widgets import need
 
@@ -787,7 +788,7 @@ def without_grain(scenes):
 smooth = without_grain(shown_to_d)
 sheet(*shown_to_d.images[6:12], *smooth[6:12], columns=6, side=128)
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # *We* see it at once. Three D's get a hundred steps each:
 #
 # - **as published** (in our size): the picture as it is;
@@ -830,7 +831,7 @@ def study(steps, **eyes):
 EYES = {"as published": {}, "with relief": {"relief": 4.0}, "with grain": {"grain": 8.0}}
 gaps = {name: study(steps, **eyes) for name, eyes in EYES.items()}
 
-# %% alt="Gap of logits over the steps: nearly zero as published, rising to about one with relief or grain"
+# %% tags=["slide"] alt="Gap of logits over the steps: nearly zero as published, rising to about one with relief or grain"
 figure, axes = plt.subplots(figsize=(6.4, 2.4), dpi=80, layout="constrained")
 for name, values in gaps.items():
     axes.plot(range(0, steps + 1, 10), values, label=name)
@@ -838,7 +839,7 @@ axes.set(xlabel="step", ylabel="real minus smooth")
 axes.spines[["top", "right"]].set_visible(False)
 legend = axes.legend(frameon=False)
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # <details><summary>Why?</summary>
 #
 # It is a matter of size. Between night and day colours differ by 1; grass differs from smooth grass by a tenth.
@@ -921,11 +922,11 @@ right.set_xlabel("round")
 left.spines[["top", "right"]].set_visible(False)
 legend = left.legend(frameon=False)
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # Six maps of pages that nobody has trained on. Rows: the pages; painted by the painter that ships; by yours; by
 # the blind one. The style is each page's own. Go close: what does the blind one's grass look like?
 
-# %% alt="Four rows of six: real pages, and their maps by three painters; the blind one's stuff is flat"
+# %% tags=["slide"] alt="Four rows of six: real pages, and their maps by three painters; the blind one's stuff is flat"
 from course_lib.metrics.painted_maps import painted
 
 
@@ -969,7 +970,7 @@ for name, score in verdicts.items():
     print(f"{name:6} mean IoU {score.value:.2f} [{low:.2f}, {high:.2f}]  "
           f"floor {score.floor:.2f}, ceiling {score.ceiling:.2f}")  # fmt: skip
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # In the run kept here the painter that ships gets 0.89 where real pages get 0.95; yours, after 500 rounds, 0.56; the
 # blind one, after as many, 0.29, since nobody can read blots. Where is the rest lost? Mostly with *things*: a
 # good part of the houses is taken for nothing at all. (Over 500 pages: the painter's card,
@@ -979,7 +980,7 @@ for name, score in verdicts.items():
 # **The texture.** Segmenters hardly look at grain, and neither does FID. So it is measured by itself, for every
 # kind of stuff: the variance of what is finer than 7 pixels, painted by real. 1 is right, 0 is flat paint.
 
-# %% alt="Bars of texture strength by kind of stuff, for three painters, and a line at 1, which is right"
+# %% tags=["slide"] alt="Bars of texture strength by kind of stuff, for three painters, and a line at 1, which is right"
 from course_lib.metrics import band_ratios, variance_ratio
 
 strength = {name: variance_ratio(answers[name], asked[name]) for name in painters}
@@ -993,12 +994,12 @@ axes.set(xticks=range(len(kinds)), xticklabels=kinds, ylabel="painted / real", y
 axes.spines[["top", "right"]].set_visible(False)
 legend = figure.legend(frameon=False, loc="outside upper left", ncols=3)
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # The right *amount* of texture can still be the wrong texture: stripes instead of grain. So look at the
 # spectrum, too. Cut out windows that lie within one kind of stuff; how much power is in waves of which length,
 # painted by real? Each line is a kind of stuff, the dashed ones bound what we call right, 0.6 to 1.4.
 
-# %% alt="Three panels, power by wavelength: lines near 1 for the painter that ships, falling for the blind one"
+# %% tags=["slide"] alt="Three panels, power by wavelength: lines near 1 for the painter that ships, falling for the blind one"
 figure, panels = plt.subplots(1, 3, figsize=(7.4, 2.4), dpi=80, sharey=True, layout="constrained")
 for axes, name in zip(panels, painters, strict=True):
     bands = band_ratios(answers[name], asked[name])
@@ -1102,14 +1103,14 @@ for name in ("ships", "yours"):
 #
 # </details>
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 12 Break it
 #
 # Three colleagues paint the same map with the same painter and the same style. Their pictures, A, B and C, are
 # all wrong. Top left is what should come out. Look closely before you read on: at the borders, at the colours,
 # at *what* is where.
 
-# %% alt="Four paintings of one map: the right one; one with foreign borders; one with odd colours; one of wrong classes"
+# %% tags=["slide"] alt="Four paintings of one map: the right one; one with foreign borders; one with odd colours; one of wrong classes"
 import warnings
 from copy import deepcopy
 
@@ -1202,7 +1203,7 @@ for what in (lambda: LabelMap.of(wrong, classes), lambda: painter.generate(page,
     except CourseError as error:
         print(error, end="\n\n")
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 13 From a photograph to a brush
 #
 # Nobody wants to draw a map from scratch. So let somebody draw it who knows: a **segmenter** reads a photograph
@@ -1210,7 +1211,7 @@ for what in (lambda: LabelMap.of(wrong, classes), lambda: painter.generate(page,
 # knows 150 classes, and is fetched by `course data fetch ade20k-resnet50`). In Storybook's world a small one is
 # trained in half a minute, on pages of its own.
 
-# %% alt="Four pictures: a page as the photograph, the map read from it, how sure the reader was, and a repainting"
+# %% tags=["slide"] alt="Four pictures: a page as the photograph, the map read from it, how sure the reader was, and a repainting"
 from course_lib.segment.small import learn
 from course_lib.widgets import need
 
@@ -1271,7 +1272,7 @@ with tempfile.TemporaryDirectory() as place:
     slip.rename(pairs / "maps" / "page3.png")
     print(check_folder(pairs))
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # When nothing is left, the folder is a data set like any other:
 #
 # ```text
