@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import math
 from abc import ABC, abstractmethod
@@ -22,7 +23,7 @@ from torch import Tensor
 
 from course_lib.errors import CourseError, check_seed
 
-__all__ = ["Painter", "Picture", "between", "grid", "noise"]
+__all__ = ["Painter", "Picture", "check_listens", "between", "grid", "noise"]
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,17 @@ class Painter(ABC):
         """Grids by name: ``final``, and whatever else a painter can show of its pictures."""
         pictures = torch.stack([self.generate(**how, seed=seed).image for seed in seeds])
         return {"final": grid(pictures, math.ceil(math.sqrt(len(seeds))))}
+
+
+def check_listens(painter: Painter, told: Mapping[str, Any]) -> None:
+    """Sees that a painter takes all that it is ``told``.
+
+    Raises:
+        CourseError: a caption for a painter of label maps, and the like.
+    """
+    heard = inspect.signature(painter.generate).parameters
+    for name in sorted(told.keys() - heard.keys()):
+        raise CourseError(f"{painter.kind} listens to no {name.replace('_', ' ')}", where=name)
 
 
 def noise(seed: int, *shape: int) -> Tensor:

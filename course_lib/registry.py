@@ -20,7 +20,7 @@ from course_lib.painter import Painter
 from course_lib.profile import pick_profile
 from course_lib.scene import Source
 
-__all__ = ["WINGS", "Wing", "configure", "load", "spoken", "wing"]
+__all__ = ["WINGS", "Wing", "configure", "load", "shipped_weights", "spoken", "wing"]
 
 
 @dataclass(frozen=True)
@@ -168,17 +168,18 @@ def spoken(hint: Any) -> str:
 def load(which: str | Path) -> Painter:
     """A painter from its shipped weights (``"dcgan"``), a run's folder or a file that it wrote.
 
-    Nothing else is needed: the configuration travels inside the file. The ``.pth`` files that a
-    paper's authors released load, too: their tensors' names and shapes say what they are.
+    Nothing else is needed: the configuration travels inside the file. Of a training's whole state
+    the painter in it is taken. The ``.pth`` files that a paper's authors released load, too: their
+    tensors' names and shapes say what they are.
 
     Raises:
         CourseError: neither a painter's name nor a readable file.
     """
-    from course_lib.storage.checkpoint import read_checkpoint
+    from course_lib.storage.checkpoint import painter_in, read_checkpoint
 
     path, shipped = Path(which), {*WINGS, *MORE}
     if str(which) in shipped:
-        path = Path(str(resources.files("course_lib") / "weights" / f"{which}.safetensors"))
+        path = shipped_weights(str(which))
         if not path.is_file():
             raise CourseError(
                 f"no trained painter of {which} ships with the course",
@@ -194,15 +195,18 @@ def load(which: str | Path) -> Painter:
         return _load_official(path)
     checkpoint = read_checkpoint(path / "painter.safetensors" if path.is_dir() else path)
     kind = checkpoint.header.get("kind")
-    if kind not in WINGS or "random/cpu" in checkpoint.tensors:
-        raise CourseError(
-            f"this is {'the state of a training' if kind in WINGS else kind}, not a painter",
-            where=str(path),
-            fix="the file painter.safetensors of a run",
-        )
-    painter = wing(kind).painter.from_weights(checkpoint.header["config"], checkpoint.tensors)
+    if kind not in WINGS:
+        fix = "the file painter.safetensors of a run"
+        raise CourseError(f"this is {kind}, not a painter", where=str(path), fix=fix)
+    weights = painter_in(checkpoint.tensors)
+    painter = wing(kind).painter.from_weights(checkpoint.header["config"], weights)
     painter.tables = checkpoint.header.get("tables", {})
     return painter
+
+
+def shipped_weights(name: str) -> Path:
+    """Where the weights of that name lie, if any ship with the course."""
+    return Path(str(resources.files("course_lib") / "weights" / f"{name}.safetensors"))
 
 
 def _load_official(path: Path) -> Painter:

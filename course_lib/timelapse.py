@@ -10,7 +10,7 @@ from PIL import Image as PILImage
 from PIL import ImageDraw
 
 from course_lib.errors import CourseError, Problems
-from course_lib.painter import Picture
+from course_lib.painter import Picture, check_listens
 from course_lib.registry import load
 
 __all__ = ["milestones", "timelapse"]
@@ -81,7 +81,9 @@ def timelapse(
 
 def _frame(file: Path, rounds: int, seeds: Sequence[int], what: dict[str, Any]) -> PILImage.Image:
     """What one milestone paints, and its number of rounds below."""
-    painted = Picture(load(file).sheets(seeds, **what)["final"]).pil().convert("RGB")
+    painter = load(file)
+    check_listens(painter, what)
+    painted = Picture(painter.sheets(seeds, **what)["final"]).pil().convert("RGB")
     frame = PILImage.new("RGB", (painted.width, painted.height + STRIP), "white")
     frame.paste(painted)
     ImageDraw.Draw(frame).text((2, painted.height + 1), f"{rounds:,} rounds", fill="black")

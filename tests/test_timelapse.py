@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from course_lib import cli
 from course_lib.data.digits import Digits
@@ -70,6 +70,27 @@ def test_the_command_says_where_it_is(run, tmp_path, capsys):
     out = tmp_path / "lapse.gif"
     assert cli.main(["timelapse", str(run), "--n", "4", "--out", str(out)]) == 0
     assert out.is_file() and "rounds 1 to 3" in capsys.readouterr().out
+
+
+def test_whole_states_are_shown_as_the_painters_in_them(run, tmp_path):
+    """As keep=full keeps them."""
+    whole = tmp_path / "whole" / "milestones"
+    whole.mkdir(parents=True)
+    (whole / "0000003.safetensors").symlink_to(run / "last.safetensors")
+    (whole / "0000002.safetensors").symlink_to(run / "milestones/0000003.safetensors")
+    path = timelapse(whole.parent, tmp_path / "lapse.png", range(4))
+    with Image.open(path) as lapse:
+        frames = [lapse.convert("RGB").crop((0, 0, lapse.width, lapse.height - STRIP)).tobytes()
+                  for lapse in ImageSequence.Iterator(lapse)]  # fmt: skip
+    assert len(frames) == 2 and frames[0] == frames[1]
+
+
+def test_each_milestone_is_read_once(run, tmp_path, monkeypatch):
+    read = []
+    monkeypatch.setattr("course_lib.timelapse.load", lambda path: read.append(path) or load(path))
+    monkeypatch.setattr("course_lib.registry.load", lambda path: read.append(path) or load(path))
+    assert cli.main(["timelapse", str(run), "--n", "1", "--out", str(tmp_path / "a.gif")]) == 0
+    assert read == list(milestones(run).values())
 
 
 def test_what_the_painter_does_not_listen_to_is_refused(run, capsys):

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import inspect
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from course_lib.cli.arguments import Parser, count, parser_of, read_json
-from course_lib.errors import CourseError, check_seed
+from course_lib.errors import check_seed
 from course_lib.paths import runs_dir
-
-if TYPE_CHECKING:
-    from course_lib.painter import Painter
 
 
 def sample(arguments: list[str]) -> int:
@@ -27,11 +23,11 @@ def sample(arguments: list[str]) -> int:
     every = "a folder with all that the pictures were made of, and real pictures beside"
     parser.add_argument("--evaluate", action="store_true", help=every)
     options = parser.parse_args(arguments)
-    from course_lib.painter import Painter, Picture
+    from course_lib.painter import Painter, Picture, check_listens
     from course_lib.registry import load
 
-    painter = load(options.painter)
-    told = _description(options, painter)
+    told, painter = _told(options), load(options.painter)
+    check_listens(painter, told)
     seeds = range(options.seed, options.seed + options.n)
     name = f"{Path(options.painter).stem}-seed{options.seed}"
     out = options.out or runs_dir() / "samples" / (name if options.evaluate else f"{name}.png")
@@ -55,12 +51,10 @@ def timelapse(arguments: list[str]) -> int:
     parser.add_argument("--seconds", type=float, default=0.5, help="for a frame (default: 0.5)")
     parser.add_argument("--out", type=Path, help="a .gif, .png or .webp (default: in the run)")
     options = parser.parse_args(arguments)
-    from course_lib.registry import load
     from course_lib.timelapse import milestones
     from course_lib.timelapse import timelapse as make
 
-    kept = milestones(options.run)
-    told = _description(options, load(next(iter(kept.values()))))
+    kept, told = milestones(options.run), _told(options)
     seeds = range(options.seed, options.seed + options.n)
     out = options.out or options.run / "timelapse.gif"
     path = make(options.run, out, seeds, seconds=options.seconds, **told)
@@ -82,13 +76,9 @@ def _add_description(parser: Parser) -> None:
     parser.add_argument("--n", type=count, default=16, help="how many pictures (default: 16)")
 
 
-def _description(options: argparse.Namespace, painter: Painter) -> dict[str, Any]:
+def _told(options: argparse.Namespace) -> dict[str, Any]:
     """What the painter is told: those of these options that were given."""
     check_seed(options.seed, where="--seed")
     given = {name: getattr(options, name) for name in ("caption", "label_map", "style")}
     told = given | {"layout": read_json(options.layout)}
-    told = {name: value for name, value in told.items() if value is not None}
-    for name in sorted(told.keys() - inspect.signature(painter.generate).parameters.keys()):
-        told_by = f"--{name.replace('_', '-')}"
-        raise CourseError(f"{painter.kind} listens to no {name.replace('_', ' ')}", where=told_by)
-    return told
+    return {name: value for name, value in told.items() if value is not None}

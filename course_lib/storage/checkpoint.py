@@ -24,7 +24,7 @@ from course_lib import __version__
 from course_lib.errors import CourseError
 from course_lib.storage.disk import check_regular, whole_file
 
-__all__ = ["Checkpoint", "part", "read_checkpoint", "write_checkpoint"]
+__all__ = ["Checkpoint", "painter_in", "part", "read_checkpoint", "write_checkpoint"]
 
 SCHEMA = 2
 
@@ -49,6 +49,15 @@ def part(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
         for key, value in tensors.items()
         if key.startswith(f"{name}/")
     }
+
+
+def painter_in(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What one paints with, of the state of a training: its players, averages where there are.
+    The tensors of a painter are that already.
+    """
+    averages = part(tensors, "average").items()
+    smooth = {key.replace("/module.", "/"): v for key, v in averages if "/module." in key}
+    return part(tensors, "player") | part(tensors, "frozen") | smooth or dict(tensors)
 
 
 # --- out ---
