@@ -51,7 +51,11 @@ MAY_IMPORT = {
     },
     "postcard": {"registry", "data"},
     "timelapse": {"registry"},
-    "widgets": {"wing.painter", "registry", "postcard", "training", "metrics", "judges", "data"},
+    "ensemble": {"registry"},
+    "widgets": {
+        *("wing.painter", "registry", "postcard", "ensemble"),
+        *("training", "metrics", "judges", "data"),
+    },
 }
 TOP = {"", "__main__", "cli", "doctor", "grading", "run"}
 

@@ -11,8 +11,9 @@ from course_lib.widgets.panel import Panel
 from course_lib.widgets.quiz import your_turn
 from course_lib.widgets.spade import spade_panel
 from course_lib.widgets.storybook import storybook_panel
+from course_lib.widgets.studio import Studio
 
 __all__ = [
-    "Panel", "caption_panel", "layers_panel", "lostgan_panel", "milestones_panel", "need",
+    "Panel", "Studio", "caption_panel", "layers_panel", "lostgan_panel", "milestones_panel", "need",
     "noise_panel", "opgan_panel", "spade_panel", "storybook_panel", "your_turn",
 ]  # fmt: skip

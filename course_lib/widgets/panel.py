@@ -16,7 +16,8 @@ import html
 import io
 import math
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import Any
 
@@ -86,10 +87,19 @@ class Panel:
                     problems.add(f"there is no {name!r}; {suggestion(name, self.controls)}")
                 elif wrong := fault(self.controls[name], value):
                     problems.add(f"{name} is {repr(value)[:40]}; {wrong}")
-        self._is_being_set = True
-        try:
+        with self.at_once():
             for name, value in values.items():
                 self.controls[name].value = value
+        return self
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Many controls are moved, and the panel draws once, when all are; it raises what drawing
+        raises.
+        """
+        self._is_being_set = True
+        try:
+            yield
         finally:
             self._is_being_set = False
         try:
@@ -97,7 +107,6 @@ class Panel:
         except Exception as error:
             self._show_error(error)
             raise
-        return self
 
     def postcard(self) -> Postcard:
         """What the picture can be painted from, anywhere."""
@@ -120,8 +129,7 @@ class Panel:
 
     def still(self) -> PILImage.Image:
         """What is shown, beside controls that are pictures; below, the sentence about it all."""
-        stills = [c.still() for c in self.controls.values() if hasattr(c, "still")]
-        picture = beside([*filter(None, stills), self.shown()])
+        picture = self.spread()
         lines = textwrap.wrap(self.describe(), picture.width // 8)
         paper = PILImage.new("RGB", (picture.width, picture.height + 18 * len(lines) + 8), "white")
         paper.paste(picture)
@@ -129,6 +137,11 @@ class Panel:
         for number, line in enumerate(lines):
             pen.text((2, picture.height + 4 + 18 * number), line, "black", font)
         return paper
+
+    def spread(self) -> PILImage.Image:
+        """Controls that are pictures, and the picture, without words."""
+        stills = [c.still() for c in self.controls.values() if hasattr(c, "still")]
+        return beside([*filter(None, stills), self.shown()])
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """Live widgets for a front end that has them, a still picture for others, else text."""
@@ -199,9 +212,13 @@ class Panel:
 
     def _offer(self, name: str, kind: str, data: bytes, words: str) -> None:
         """A link that saves a file, and a word on it; the browser has the whole file."""
-        url = f"data:{kind};base64,{base64.b64encode(data).decode()}"
-        link = f'<a download="{name}" href="{url}"><u>{name}</u></a>'
-        self._message.value = f"{link} {html.escape(words)}"
+        self._message.value = f"{link(name, kind, data)} {html.escape(words)}"
+
+
+def link(name: str, kind: str, data: bytes) -> str:
+    """HTML by which a browser saves a file that it has got with the page."""
+    url = f"data:{kind};base64,{base64.b64encode(data).decode()}"
+    return f'<a download="{name}" href="{url}"><u>{name}</u></a>'
 
 
 def fault(control: Any, value: Any) -> str:

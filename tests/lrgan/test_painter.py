@@ -15,14 +15,18 @@ CONFIG = {"data": "digits-two", "size": 16, "z_dim": 6, "width_g": 4, "least_wid
           "channels": 1, "layers": 3, "scale": [2.0, 3.0]}  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def painter():
+def small_painter():
     torch.manual_seed(1)
     config = LRGANConfig.from_json(CONFIG)
     generator = Generator(config.sizes)
     torch.nn.init.normal_(generator.foreground.to_pose.weight)
     generator.train()(torch.randn(64, 3, 6))  # batch norm has seen something
     return LRGANPainter(generator, config)
+
+
+@pytest.fixture(scope="module")
+def painter():
+    return small_painter()
 
 
 def test_steps_are_all_there_and_add_up(painter):

@@ -9,29 +9,17 @@ from course_lib.data.storybook import CLASSES
 from course_lib.dcgan.networks import Generator as DCGAN
 from course_lib.dcgan.painter import DCGANPainter
 from course_lib.errors import CourseError
-from course_lib.opgan.networks import Generator
-from course_lib.opgan.objective import OPGANConfig
 from course_lib.opgan.painter import OPGANPainter
 from course_lib.postcard import Postcard
 from course_lib.storage.checkpoint import Checkpoint, write_checkpoint
-from course_lib.text.recurrent import RecurrentEncoder
-from course_lib.text.vocabulary import Vocabulary
 from course_lib.widgets import milestones_panel, opgan_panel
+from tests.company import opgan
 from tests.widgets.colour_painter import ColourPainter
-
-CONFIG = OPGANConfig(
-    size=64, stages=2, width=2, width_d=2, text=6, code=4, noise=4, local_noise=2, label=8,
-    next_label=4, residuals=1, classes=18, max_objects=3,
-)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def painter() -> OPGANPainter:
-    torch.manual_seed(0)
-    words = Vocabulary.of(["a large red house left of a white balloon", "two cats and a car"])
-    made = OPGANPainter(Generator(CONFIG), RecurrentEncoder(20, 4, 6, vocabulary=words), CONFIG)
-    made.tables = {"classes": CLASSES.to_json()}
-    return made
+    return opgan()
 
 
 def names(panel):
