@@ -46,6 +46,7 @@ class Sizes:
     local_noise: int = 32  # of the noise that a picture's objects share, LOCAL_Z_DIM
     label: int = 100  # length of an object's code in the first stage, INIT_LABEL_DIM
     next_label: int = 128  # and in later stages, NEXT_LABEL_DIM
+    unfold: int = 1  # places a side for which an object's code speaks; published: 1, all alike
     classes: int = 81  # things that can be asked for, and one for "no object", CLASSES_NUM
     residuals: int = 3  # residual blocks of a later stage, RESIDUAL_NUM
 
@@ -85,9 +86,19 @@ def up_block(wide: int, narrow: int) -> nn.Sequential:
     return nn.Sequential(UpConv(wide, 2 * narrow), nn.BatchNorm2d(2 * narrow), nn.GLU(1))
 
 
-def label_net(length: int, out: int) -> nn.Sequential:
-    """An object's class (and what it is told besides) as a code."""
-    return nn.Sequential(nn.Linear(length, out, bias=False), nn.BatchNorm1d(out), nn.ReLU())
+def label_net(length: int, out: int, side: int) -> nn.Sequential:
+    """An object's class (and what it is told besides) as a code, of ``k x k`` places.
+
+    Published with a ``side`` ``k`` of 1: then an object begins alike at every place, and its shape
+    must come from the edge of its square, where convolutions see zeros.
+
+    Shapes: ``[B, length]`` -> ``[B, out, k, k]``.
+    """
+    wide = out * side * side
+    return nn.Sequential(
+        nn.Linear(length, wide, bias=False), nn.BatchNorm1d(wide), nn.ReLU(),
+        nn.Unflatten(1, (out, side, side)),
+    )  # fmt: skip
 
 
 def conv3x3(wide: int, narrow: int) -> nn.Conv2d:
@@ -161,6 +172,13 @@ def tiled(codes: Tensor, side: int) -> Tensor:
     return codes[..., None, None].expand(*codes.shape, side, side)
 
 
+def spread(codes: Tensor, side: int) -> Tensor:
+    """Small maps enlarged by repetition: ``[O, B, C, k, k]`` -> ``[O, B, C, side, side]``."""
+    return F.interpolate(codes.flatten(0, 1), size=side, mode="nearest").unflatten(
+        0, codes.shape[:2]
+    )
+
+
 # --- What the generator is told ---
 
 
@@ -189,7 +207,7 @@ class CA(nn.Module):
 class LayoutEncoder(nn.Module):
     """What stands where, as a short code: objects' codes lie in their boxes, and are summed.
 
-    Shapes: codes ``[O, B, label]``, poses ``[B, O, 2, 3]`` -> ``[B, 4 (label // 8)]``.
+    Shapes: codes ``[O, B, label, k, k]``, poses ``[B, O, 2, 3]`` -> ``[B, 4 (label // 8)]``.
     """
 
     def __init__(self, label: int) -> None:
@@ -205,7 +223,7 @@ class LayoutEncoder(nn.Module):
         )  # fmt: skip
 
     def forward(self, codes: Tensor, poses: Tensor) -> Tensor:
-        canvas = lay(tiled(codes, SQUARE), poses, SQUARE).sum(0)  # [B, label, 16, 16]
+        canvas = lay(spread(codes, SQUARE), poses, SQUARE).sum(0)  # [B, label, 16, 16]
         return self.encode(canvas).flatten(1)  # [B, eighth, 2, 2] -> [B, length]
 
 
@@ -257,7 +275,7 @@ class FirstStage(nn.Module):
         self.fc = nn.Sequential(
             nn.Linear(length, features, bias=False), nn.BatchNorm1d(features), nn.GLU(1)
         )
-        self.label = label_net(s.code + s.classes + s.local_noise, s.label)
+        self.label = label_net(s.code + s.classes + s.local_noise, s.label, s.unfold)
         self.local1 = up_block(s.label, self.wide // 2)
         self.local2 = up_block(self.wide // 2, self.wide // 4)
         self.upsample1 = up_block(self.wide, self.wide // 2)
@@ -271,8 +289,8 @@ class FirstStage(nn.Module):
         self, c: Tensor, z: Tensor, local_noise: Tensor, objects: Objects
     ) -> tuple[Tensor, Tensor]:
         told = told_of(objects, c, local_noise)
-        codes = per_object(self.label, told, self.together)  # [O, B, label]
-        patches = per_object(self.local1, tiled(codes, 4), self.together)
+        codes = per_object(self.label, told, self.together)  # [O, B, label, k, k]
+        patches = per_object(self.local1, spread(codes, 4), self.together)
         patches = per_object(self.local2, patches, self.together)  # [O, B, wide / 4, 16, 16]
         canvas = merge(lay(patches, objects.paste, SQUARE))
         layout = self.bbox_net(codes, objects.paste)
@@ -294,7 +312,7 @@ class NextStage(nn.Module):
         super().__init__()
         self.att = WordAttention(s.width, s.text, fault)
         self.residual = nn.Sequential(*(ResBlock(2 * s.width) for _ in range(s.residuals)))
-        self.label = label_net(s.code + s.classes, s.next_label)
+        self.label = label_net(s.code + s.classes, s.next_label, s.unfold)
         self.local1 = up_block(s.width + s.next_label, 2 * s.width)
         self.local2 = up_block(2 * s.width, s.width)
         self.upsample = up_block(3 * s.width, s.width)
@@ -304,10 +322,10 @@ class NextStage(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         context, attention = self.att(h, heard.words, heard.padding)
         x = self.residual(torch.cat([h, context], dim=1))  # [B, 2 width, s, s]
-        codes = per_object(self.label, told_of(objects, c), self.together)  # [O, B, next_label]
+        codes = per_object(self.label, told_of(objects, c), self.together)  # [O, B, C, k, k]
         side, many = h.shape[-1], h.expand(len(codes), *h.shape)
         seen = lay(many, objects.crop, side // 4)  # [O, B, width, s/4, s/4]
-        patches = torch.cat([seen, tiled(codes, side // 4)], dim=2)
+        patches = torch.cat([seen, spread(codes, side // 4)], dim=2)
         patches = per_object(self.local1, patches, self.together)
         patches = per_object(self.local2, patches, self.together)  # [O, B, width, s, s]
         canvas = merge(lay(patches, objects.paste, side))

@@ -1,5 +1,7 @@
 """OP-GAN's networks: sizes, both pathways, masks; objects in turn and together."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -10,6 +12,7 @@ from course_lib.opgan.networks import (
     Sizes,
     WordAttention,
     per_object,
+    spread,
     up_block,
 )
 from course_lib.opgan.objects import Objects, crop_and_flip, lay, merge
@@ -89,6 +92,17 @@ def test_pictures_of_every_stage(size, stages):
         seen = d(picture.detach(), objects())
         assert seen.shape == (2, 8 * sizes.width_d, 4, 4)
         assert d.conditional(seen, heard().sentence).shape == d.unconditional(seen).shape == (2,)
+
+
+def test_an_objects_code_may_have_places_of_its_own():
+    """As published, a square begins alike at all its places; unfolded, it does not."""
+    for unfold in (1, 4):
+        torch.manual_seed(0)
+        first = Generator(replace(SIZES, unfold=unfold)).h_net1
+        told = torch.randn(3, SIZES.code + SIZES.classes + SIZES.local_noise)
+        square = spread(per_object(first.label, told[None]), 4)  # [1, 3, label, 4, 4]
+        assert square.shape == (1, 3, SIZES.label, 4, 4)
+        assert torch.equal(square, square[..., :1, :1].expand_as(square)) == (unfold == 1)
 
 
 # --- layouts ---
