@@ -286,7 +286,7 @@ your_turn(answer, torch.tensor([1.0, -1, 1, -1]), hint="mean 4, standard deviati
 # \gamma$, so that a network that knows nothing yet just normalises.
 
 
-# %% tags=["nbval-check-output"]
+# %% tags=["nbval-check-output", "slide"]
 from course_lib.widgets import need
 
 need(rows_of="3 Why normalisation washes the sky out", batch="2 What it learns from")
