@@ -52,6 +52,9 @@ class Sizes:
     mask_labels: int = 184  # classes whose masks version 2 mends; for COCO's sake 184 in all files
     mask_hidden: int = 100  # channels of the network that does so
     map_size: int = 64  # side of the masks
+    parts: int = 1  # that an object's mask has, each with gains of its own; published: one
+    in_front: bool = False  # what is small stands before what is large; published: a mixture
+    grain: bool = False  # in every block a fixed grain, as much of it as each channel learns
     align_corners: bool = True  # how torch 1.0, with which the authors trained, sampled masks
 
 
@@ -99,12 +102,17 @@ def inside_boxes(boxes: Tensor, side: int) -> Tensor:
     return ((places >= 0) & (places <= 1)).all(dim=-1).to(boxes.dtype)
 
 
+def areas(boxes: Tensor) -> Tensor:
+    """Shares of the picture, not less than a hundredth: ``[B, O, 4]`` -> ``[B, O, 1, 1]``."""
+    return (boxes[..., 2:] - boxes[..., :2]).prod(dim=-1).clamp(min=0.01)[..., None, None]
+
+
 class MaskRegression(nn.Module):
     """From the code of an object to its soft mask, which is then laid into its box.
 
     Version 1 has batch norm, version 2 instance norm, which looks at each object alone.
 
-    Shapes: codes ``[B * O, code]``, boxes ``[B, O, 4]`` -> ``[B, O, map_size, map_size]``.
+    Shapes: codes ``[B * O, code]``, boxes ``[B, O, 4]`` -> ``[B, O * parts, map_size, map_size]``.
     """
 
     def __init__(self, code: int, sizes: Sizes) -> None:
@@ -118,22 +126,30 @@ class MaskRegression(nn.Module):
 
         self.fc = spectral_norm(nn.Linear(code, wide * 16))
         self.conv1, self.conv2 = block(), block()
-        last = spectral_norm(nn.Conv2d(wide, 1, 1))
-        self.conv3 = nn.Sequential(*block(), last, nn.Sigmoid())
+        last = spectral_norm(nn.Conv2d(wide, sizes.parts, 1))
+        self.conv3 = nn.Sequential(*block(), last, Shares())
 
     def forward(self, codes: Tensor, boxes: Tensor) -> Tensor:
-        masks = self.regressed(codes).view(*boxes.shape[:2], 16, 16)
+        parts = self.regressed(codes).reshape(len(boxes), -1, 16, 16)  # [B, O * parts, 16, 16]
+        boxes = boxes.repeat_interleave(self.sizes.parts, dim=1)
         return masks_to_layout(
-            boxes, masks, self.sizes.map_size, align_corners=self.sizes.align_corners
+            boxes, parts, self.sizes.map_size, align_corners=self.sizes.align_corners
         )
 
     def regressed(self, codes: Tensor) -> Tensor:
-        """The masks before they are laid into boxes: ``[B * O, 1, 16, 16]``.
+        """The masks before they are laid into boxes: ``[B * O, parts, 16, 16]``.
 
         Of objects that are not there, too: in training, version 1's batch norm has seen them.
         """
         x = self.conv1(self.fc(codes).view(len(codes), -1, 4, 4))
         return self.conv3(resized(self.conv2(resized(x, 8)), 16))
+
+
+class Shares(nn.Module):
+    """What each part has of a pixel, and the rest has what is left: of one part, its sigmoid."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([x, torch.zeros_like(x[:, :1])], dim=1).softmax(dim=1)[:, :-1]
 
 
 def resized(maps: Tensor, side: int) -> Tensor:
@@ -159,27 +175,49 @@ class ISLA(nn.Module):
         gamma = 1 + sum_o m_o W_gamma w_o / sum_o m_o        beta = sum_o m_o W_beta w_o / sum_o m_o
 
     The sums over objects are one matrix product, ``[2 C, O] @ [O, H W]``; nothing of the size
-    ``[B, O, C, H, W]`` is ever made.
+    ``[B, O, C, H, W]`` is ever made. Where objects have parts, each part counts as an object.
 
     Shapes: x ``[B, C, H, W]``, codes ``[B * O, code]``, masks ``[B, O, h, w]`` -> ``[B, C, H, W]``.
     """
 
-    def __init__(self, channels: int, code: int) -> None:
+    def __init__(self, channels: int, code: int, parts: int = 1) -> None:
         super().__init__()
-        self.to_gamma = spectral_norm(nn.Linear(code, channels))
-        self.to_beta = spectral_norm(nn.Linear(code, channels))
+        self.to_gamma = spectral_norm(nn.Linear(code, parts * channels))
+        self.to_beta = spectral_norm(nn.Linear(code, parts * channels))
         self.norm = nn.BatchNorm2d(channels, affine=False)
 
     def forward(self, x: Tensor, codes: Tensor, masks: Tensor) -> Tensor:
         count, _, height, width = x.shape
         if masks.shape[-2:] != x.shape[-2:]:
             masks = F.interpolate(masks, size=(height, width), mode="bilinear", align_corners=False)
-        each = torch.cat([self.to_gamma(codes), self.to_beta(codes)], dim=1)  # [B * O, 2 C]
-        each = each.view(count, -1, each.shape[1]).transpose(1, 2)  # [B, 2 C, O]
+        gains = (to(codes).view(count, masks.shape[1], -1) for to in (self.to_gamma, self.to_beta))
+        each = torch.cat([*gains], dim=2).transpose(1, 2)  # [B, 2 C, O]
         shares = masks / (masks.sum(dim=1, keepdim=True) + 1e-6)  # [B, O, H, W]
         mixed = torch.bmm(each, shares.flatten(2))  # [B, 2 C, H W]
         gamma, beta = mixed.view(count, -1, height, width).chunk(2, dim=1)
         return (1 + gamma) * self.norm(x) + beta
+
+
+class Grain(nn.Module):
+    """Adds white noise that is the same for all pictures, as a sheet of paper has its grain.
+
+    Grass is noise: a network without a source of it bends its first map into a pattern. Each
+    channel has a weight; the gains after it say where grain shows.
+
+    Shapes: ``[B, C, s, s]`` -> the same.
+    """
+
+    noise: Tensor
+
+    def __init__(self, channels: int, size: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.full((channels,), 0.1))
+        noise = torch.randn(size, size, generator=torch.Generator().manual_seed(0))
+        self.register_buffer("noise", noise, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        side = x.shape[-1]
+        return x + (self.weight[:, None, None] * self.noise[:side, :side]).to(x.dtype)
 
 
 class Block(nn.Module):
@@ -189,16 +227,17 @@ class Block(nn.Module):
     ``[B, narrow, 2 s, 2 s]``.
     """
 
-    def __init__(self, wide: int, narrow: int, code: int) -> None:
+    def __init__(self, wide: int, narrow: int, code: int, sizes: Sizes) -> None:
         super().__init__()
-        self.norm1, self.norm2 = ISLA(wide, code), ISLA(narrow, code)
+        self.norm1, self.norm2 = (ISLA(each, code, sizes.parts) for each in (wide, narrow))
         self.conv1, self.conv2 = conv3x3(wide, narrow), conv3x3(narrow, narrow)
         self.shortcut = spectral_norm(nn.Conv2d(wide, narrow, 1))
         self.up = nn.UpsamplingNearest2d(scale_factor=2)
+        self.grain = Grain(narrow, sizes.size) if sizes.grain else nn.Identity()
 
     def forward(self, x: Tensor, codes: Tensor, masks: Tensor) -> Tensor:
         hidden = upsample_conv(self.up, self.conv1, self.norm1(x, codes, masks).relu())
-        hidden = self.conv2(self.norm2(hidden, codes, masks).relu())
+        hidden = self.conv2(self.norm2(self.grain(hidden), codes, masks).relu())
         return hidden + self.up(self.shortcut(x))  # a 1 x 1 convolution may come before doubling
 
 
@@ -285,7 +324,7 @@ class Generator(nn.Module):
         self.embedding = nn.Embedding(sizes.labels, sizes.label_dim)
         self.masks = MaskRegression(code, sizes)
         self.fc = spectral_norm(nn.Linear(sizes.z_dim, 16 * maps[0]))
-        self.blocks = nn.ModuleList(Block(a, b, code) for a, b in pairwise(maps))
+        self.blocks = nn.ModuleList(Block(a, b, code, sizes) for a, b in pairwise(maps))
         heads = maps[1:-1] if sizes.version == 2 else []  # after every block but the last
         self.refinements = nn.ModuleList(
             # The pyramid is in the last head of the 128-pixel network alone.
@@ -304,12 +343,15 @@ class Generator(nn.Module):
     def forward(self, z: Tensor, z_image: Tensor, boxes: Tensor, labels: Tensor) -> Painting:
         codes = self.codes(z, labels)
         masks = refined = self.masks(codes, boxes)
+        if self.sizes.in_front:
+            refined = masks / areas(boxes).repeat_interleave(self.sizes.parts, dim=1)
         x = self.fc(z_image).view(len(z), -1, 4, 4)
         for level, block in enumerate(self.blocks):
             x = block(x, codes, refined)  # [B, C, 2 s, 2 s]
             if level < len(self.refinements):
                 refined = self.refinements[level](x, labels, boxes, masks)
-        return Painting(self.final(x), masks, refined)
+        masks = masks.unflatten(1, (-1, self.sizes.parts)).sum(dim=2)  # [B, O, h, w]
+        return Painting(self.final(x), masks, refined if self.sizes.version == 2 else masks)
 
 
 def initialise(network: nn.Module) -> None:

@@ -59,9 +59,13 @@ class LostGANConfig(TrainConfig):
     mask_width: int = 256  # channels of the mask network; 128 in the published version 1
     mask_labels: int = 184  # classes whose masks version 2 mends
     mask_hidden: int = 100  # channels of the network that does so
+    parts: int = 1  # that an object's mask has, each with gains of its own; published: one
+    in_front: bool = False  # small things stand before large ones; published: a mixture
+    grain: bool = False  # in G a fixed grain, as much of it as each channel learns
     align_corners: bool = True  # how masks are sampled; the authors' torch 1.0 did it so
     plan_d: int = 0  # D as published for pictures of 64, 128 or 256 pixels; 0 for those of `size`
     high_pass: float = 0.0  # how much fine detail is amplified for D; 0 for no such channels
+    alone: float = 0.0  # share of the rounds, the first ones, in which G learns likeness only
     on_objects: float = 1.0  # weight of the objects' hinge losses
     on_picture: float = 0.1  # weight of the picture's
     pixel: float = 1.0  # weight of the mean absolute difference to the real picture
@@ -87,6 +91,9 @@ class LostGANConfig(TrainConfig):
             mask_width=self.mask_width,
             mask_labels=self.mask_labels,
             mask_hidden=self.mask_hidden,
+            parts=self.parts,
+            in_front=self.in_front,
+            grain=self.grain,
             align_corners=self.align_corners,
         )
 
@@ -108,11 +115,16 @@ class LostGANConfig(TrainConfig):
             "mask_width",
             "mask_labels",
             "mask_hidden",
+            "parts",
         )
         problems.check(
             self.version == 1 or self.mask_labels >= self.labels,
             f"mask_labels is {self.mask_labels}, fewer than the {self.labels} labels",
             "the same number, or more",
+        )
+        problems.check(
+            self.version == 1 or self.parts == 1,
+            f"parts is {self.parts}; version 2 mends masks of 1",
         )
         for name in ("high_pass", "on_objects", "on_picture", "pixel", "perceptual", "crop"):
             value = getattr(self, name)
@@ -121,7 +133,9 @@ class LostGANConfig(TrainConfig):
             self.z_dim > HUES or not self.colour_styles,
             f"z_dim is {self.z_dim}, the colours alone take {HUES}",
         )
-        problems.check(0 <= self.stuff <= 1, f"stuff is {self.stuff}, a share from 0 to 1")
+        for name in ("stuff", "alone"):
+            share = getattr(self, name)
+            problems.check(0 <= share <= 1, f"{name} is {share}, a share from 0 to 1")
         problems.check(
             self.batch_size >= 2,
             f"batch_size is {self.batch_size}; batch norm needs 2 pictures or more",
@@ -326,7 +340,10 @@ def palette(pictures: Tensor, boxes: Tensor, labels: Tensor, classes: int) -> Te
 
 
 class LostGANObjective(Objective):
-    """One round: D learns to tell real from fake; then G, with the same fakes, to be believed."""
+    """One round: D learns to tell real from fake; then G, with the same fakes, to be believed.
+
+    D may join late (``alone``): before there are shapes it has nothing to teach.
+    """
 
     kind = "lostgan"
 
@@ -380,6 +397,10 @@ class LostGANObjective(Objective):
         boxes, labels = self.layout(scenes)
         z, z_image = self.styles(real, boxes, labels)
         fake = self.generator(z, z_image, boxes, labels).pictures
+        likeness = self.likeness(fake.float(), real, boxes, labels)
+        if step.round < config.alone * config.rounds:
+            step("G", likeness, likeness=likeness)
+            return
 
         real_score, real_objects = self.discriminator(real, boxes, labels)
         fake_score, fake_objects = self.discriminator(fake.detach(), boxes, labels)
@@ -390,7 +411,6 @@ class LostGANObjective(Objective):
 
         score, objects = self.discriminator(fake, boxes, labels)
         believed = -config.on_objects * mean(objects) - config.on_picture * mean(score)
-        likeness = self.likeness(fake.float(), real, boxes, labels)
         step("G", believed + likeness, likeness=likeness)
 
     def styles(self, real: Tensor, boxes: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

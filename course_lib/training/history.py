@@ -16,14 +16,15 @@ class History:
     """The figures of a run, a column each: plain floats, never tensors with a graph.
 
     ``history["D"]`` and ``history["G"]`` are the players' losses, a value for each of
-    ``history.rounds``; further columns are what the objective handed to ``step``.
+    ``history.rounds``, or the last of them where a player joins late; further columns are what the
+    objective handed to ``step``.
     """
 
     rounds: list[int] = field(default_factory=list)
     figures: dict[str, list[float]] = field(default_factory=dict)
 
     def add(self, round: int, figures: Mapping[str, float]) -> None:
-        """Notes the figures of one round; every round has the same ones."""
+        """Notes the figures of one round; those of a player that joins late are missing before."""
         self.rounds.append(round)
         for name, value in figures.items():
             self.figures.setdefault(name, []).append(value)
@@ -52,12 +53,12 @@ class History:
 
         figure = Figure(figsize=(6.4, 2.6), dpi=80, layout="constrained")
         axes = figure.add_subplot(xlabel="round")
-        window = max(1, min(smooth, len(self) // 4))
         for name in names or ("D", "G"):
             values = np.asarray(self[name])
-            (line,) = axes.plot(self.rounds, values, alpha=0.25, linewidth=0.5)
+            rounds, window = self.rounds[-len(values) :], max(1, min(smooth, len(values) // 4))
+            (line,) = axes.plot(rounds, values, alpha=0.25, linewidth=0.5)
             means = np.convolve(values, np.ones(window) / window, mode="valid")
-            axes.plot(self.rounds[window - 1 :], means, color=line.get_color(), label=name)
+            axes.plot(rounds[window - 1 :], means, color=line.get_color(), label=name)
         axes.legend(frameon=False)
         axes.spines[["top", "right"]].set_visible(False)
         return figure

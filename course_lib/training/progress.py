@@ -46,7 +46,8 @@ class Progress:
     def update(self, *, samples: bool) -> None:
         """Call it once a round; ``samples`` asks for a new grid."""
         figures = {name: column[-1] for name, column in self.state.history.figures.items()}
-        losses = {name: f"{figures[name]:.2f}" for name in self.state.objective.players}
+        players = self.state.objective.players  # of whom one may not have stepped yet
+        losses = {name: f"{figures[name]:.2f}" for name in players if name in figures}
         self.bar.set_postfix(losses, refresh=False)
         self.bar.update(1)
         self.tracking.note(self.state.round, figures | self._machine())

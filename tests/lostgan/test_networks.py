@@ -12,6 +12,7 @@ from course_lib.lostgan.networks import (
     ISLA,
     NOWHERE,
     Generator,
+    Grain,
     MaskRefinement,
     Sizes,
     inside_boxes,
@@ -185,6 +186,48 @@ def test_where_there_is_no_object_isla_is_batch_norm():
     x, masks = torch.randn(2, 4, 8, 8), torch.zeros(2, 3, 8, 8)
     torch.testing.assert_close(norm(x, torch.randn(6, 9), masks), F.batch_norm(x, None, None,
                                training=True))  # fmt: skip
+
+
+# --- departures for small painters ---
+
+
+def test_parts_share_an_objects_mask_and_have_gains_of_their_own():
+    generator = small(1, parts=3)
+    codes = generator.codes(noise()[0], LABELS)
+    with torch.no_grad():
+        parts = generator.masks.regressed(codes)
+        whole = generator(*noise(), BOXES, LABELS).masks
+        each = generator.masks(codes, BOXES)
+    assert parts.shape == (6, 3, 16, 16) and 0 < parts.sum(dim=1).max() < 1
+    assert not torch.allclose(parts[:, 0], parts[:, 1])
+    torch.testing.assert_close(whole, each.view(3, 2, 3, 16, 16).sum(dim=2))
+    norm, x = ISLA(4, 9, parts=3).eval(), torch.randn(1, 4, 8, 8)
+    code, third = torch.randn(1, 9), torch.zeros(1, 3, 8, 8)
+    third[:, 2] = 1  # only the last part is shown
+    expected = (1 + norm.to_gamma(code)[:, 8:, None, None]) * norm.norm(x)
+    expected = expected + norm.to_beta(code)[:, 8:, None, None]
+    torch.testing.assert_close(norm(x, code, third), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_what_is_small_stands_in_front():
+    """A thing's mask counts beside its ground's as if each had the same sum."""
+    generator, heard = small(1, in_front=True), []
+    generator.blocks[0].norm1.register_forward_pre_hook(lambda _, given: heard.append(given[2]))
+    boxes = torch.tensor([[[0.0, 0.0, 1.0, 1.0], [0.25, 0.25, 0.75, 0.5]]] * 3)
+    with torch.no_grad():
+        masks = generator(*noise(), boxes, LABELS).masks
+    torch.testing.assert_close(heard[0], masks / torch.tensor([1.0, 0.125])[:, None, None])
+
+
+def test_grain_is_the_same_for_all_pictures_and_weighed_by_channel():
+    grain, maps = Grain(2, 16), torch.zeros(3, 2, 8, 8)
+    with torch.no_grad():
+        grain.weight.copy_(torch.tensor([0.0, 2.0]))
+        found = grain(maps)
+    assert not found[:, 0].any() and torch.equal(found[0], found[2])
+    assert found[0, 1].std().item() == pytest.approx(2, rel=0.3)
+    assert "noise" not in grain.state_dict()
+    torch.testing.assert_close(Grain(2, 16).noise, grain.noise)
 
 
 # --- the discriminator ---

@@ -113,6 +113,7 @@ def test_stuff_is_asked_for_in_a_share_of_scenes(share, labels):
         {"stuff": 0.5, "crop": 5.0, "perceptual": 1.0},
         {"high_pass": 3.0, "plan_d": 64},
         {"size": 128, "plan_d": 0, "batch_size": 2},
+        {"version": 1, "parts": 3, "in_front": True, "grain": True},
     ],
 )
 def test_a_round_moves_d_then_g_and_nothing_is_left_out(variant):
@@ -125,6 +126,17 @@ def test_a_round_moves_d_then_g_and_nothing_is_left_out(variant):
     assert [call[0] for call in step.calls] == ["D", "G"]
     assert not [name for call in step.calls for name in call[2]]
     assert 0 <= step.figures["accuracy"] <= 1
+
+
+def test_g_may_begin_alone_with_likeness():
+    objective = LostGANObjective(LostGANConfig(**SMALL | {"rounds": 10}, alone=0.3, crop=5.0))
+    players = []
+    for number in (0, 2, 3):
+        step = Recorder(objective)
+        step.round = number
+        objective.round(scenes(), step)
+        players.append([call[0] for call in step.calls])
+    assert players == [["G"], ["G"], ["D", "G"]]
 
 
 def test_d_and_g_play_the_published_game():
@@ -285,6 +297,8 @@ def test_scenes_that_do_not_fit_are_refused_before_the_first_round(changes, conf
         ({"mask_labels": 3}, ["mask_labels", "fewer than the 5"]),
         ({"crop": -1.0}, ["crop", "negative"]),
         ({"stuff": 1.5}, ["stuff", "share"]),
+        ({"alone": -0.1}, ["alone", "share"]),
+        ({"parts": 2}, ["parts is 2", "version 2"]),
         ({"batch_size": 1}, ["batch norm needs 2"]),
         ({"lr_g": 0.0, "z_dim": 0}, ["2 problems", "lr_g", "z_dim"]),
     ],
