@@ -70,7 +70,7 @@ class TrainConfig:
 
     # What a run may be resumed with otherwise: how long and how it is computed, not what is played;
     # and learning rates, since smaller ones are the way out of a loss that is not finite.
-    MAY_CHANGE: ClassVar[frozenset[str]] = frozenset(
+    MAY_CHANGE = frozenset(
         {"rounds", "device", "memory", "accumulate", "checkpointing", "offload", "workers", "keep"}
         | {"save_every", "save_minutes", "sample_every", "milestone_every", "track"}
         | {"lr", "lr_d", "lr_g"}

@@ -1,5 +1,8 @@
 """Configurations by profile: precedence, types, all problems at once."""
 
+import json
+from dataclasses import asdict
+
 import pytest
 
 from course_lib import configure, registry
@@ -18,6 +21,14 @@ def no_profile(monkeypatch):
 @pytest.mark.parametrize("profile", PROFILES)
 def test_every_profile_of_every_painter_is_a_valid_configuration(kind, profile):
     assert isinstance(configure(kind, profile), wing(kind).config)
+
+
+@pytest.mark.parametrize("kind", WINGS)
+def test_values_of_every_painter_have_their_types(kind):
+    """A type that a subclass's module cannot read would let anything pass, and no run go on."""
+    config = configure(kind, "cpu", {"seed": "7"})
+    assert config.seed == 7
+    assert config == type(config).from_json(json.loads(json.dumps(asdict(config))))
 
 
 def test_the_papers_profile_is_the_defaults():
