@@ -64,22 +64,19 @@ class Told:
             return painter.generate(**self.inputs(painter))
 
     @property
+    def caption(self) -> str:
+        """The first one; empty if there is none."""
+        return next(iter(self.scene.captions), "")
+
+    @property
     def pairs(self) -> list[tuple[str, list[float]]]:
         """The things' names and corners, in fractions."""
         return [(name, [*box]) for name, box in self.scene.layout or Layout.empty()]
 
 
-def _caption(_: Painter, told: Told) -> dict[str, Any]:
-    return {"caption": next(iter(told.scene.captions), "")}
-
-
 def _map_and_style(painter: Any, told: Told) -> dict[str, Any]:
     style = {} if told.style is None else {"style": painter.encode(told.style)}
     return {"label_map": painter.read(told.scene).ids.as_subclass(Tensor), **style}
-
-
-def _caption_and_layout(painter: Painter, told: Told) -> dict[str, Any]:
-    return {**_caption(painter, told), "layout": told.pairs}
 
 
 def _layout_and_styles(painter: Any, told: Told) -> dict[str, Any]:
@@ -93,10 +90,10 @@ def _layout_and_styles(painter: Any, told: Told) -> dict[str, Any]:
 
 
 _HEAR: dict[str, Callable[[Any, Told], dict[str, Any]]] = {
-    "stackgan": _caption,
-    "lrgan": lambda painter, told: {},
+    "stackgan": lambda _, told: {"caption": told.caption},
+    "lrgan": lambda _, told: {},
     "spade": _map_and_style,
-    "opgan": _caption_and_layout,
+    "opgan": lambda _, told: {"caption": told.caption, "layout": told.pairs},
     "lostgan": _layout_and_styles,
 }
 

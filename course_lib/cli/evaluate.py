@@ -12,24 +12,28 @@ from course_lib.errors import CourseError
 
 
 def evaluate(arguments: list[str]) -> int:
-    """Scores a folder of pictures, or a painter of label maps.
+    """Scores a folder of pictures, or a painter.
 
     MEASURE is soa, semantic object accuracy: does a detector find what the captions name? What a
     picture was asked for is in captions.csv, or in names such as label_00_person/1.png. Or it is
-    maps: are label maps read back, has stuff its texture, are styles different and true?
+    maps: are label maps read back, has stuff its texture, are styles different and true? Or it is
+    control: what of a scene can be found again in a picture, whatever the painter hears of it?
     """
     parser = parser_of(evaluate)
-    parser.add_argument("measure", choices=["soa", "maps"])
-    of_what = "soa: a folder of pictures; maps: a painter's name, or a file of weights"
+    parser.add_argument("measure", choices=["soa", "maps", "control"])
+    of_what = "soa: a folder of pictures; maps, control: a painter's name, or a file of weights"
     parser.add_argument("what", help=of_what)
     kinds = ["coco", "yolo", "storybook"]
     parser.add_argument("--detector", choices=kinds, default="coco", help="soa: who looks")
     parser.add_argument("--cfg", type=Path, help="for yolo: yolov3.cfg")
     parser.add_argument("--weights", type=Path, help="for yolo: yolov3.weights")
     parser.add_argument("--batch_size", type=count, default=16, help="soa: pictures at once")
-    parser.add_argument("--n", type=count, default=500, help="maps: how many (default: 500)")
+    parser.add_argument(
+        "--n", type=count, default=500, help="maps, control: how many (default: 500)"
+    )
     options = parser.parse_args(arguments)
-    return _evaluate_maps(options) if options.measure == "maps" else _evaluate_soa(options)
+    verbs = {"soa": _evaluate_soa, "maps": _evaluate_maps, "control": _evaluate_control}
+    return verbs[options.measure](options)
 
 
 def _evaluate_maps(options: argparse.Namespace) -> int:
@@ -40,6 +44,19 @@ def _evaluate_maps(options: argparse.Namespace) -> int:
     if "label_map" not in inspect.signature(painter.generate).parameters:
         raise CourseError(f"{painter.kind} takes no label maps", where="course evaluate maps")
     print(report(map_scores(painter, options.n)))
+    return 0
+
+
+def _evaluate_control(options: argparse.Namespace) -> int:
+    from course_lib.ensemble import Told
+    from course_lib.metrics.control import control_scenes, control_scores
+    from course_lib.registry import load
+
+    painter, scenes = load(options.what), control_scenes(options.n)
+    for name, score in control_scores(
+        lambda scene, seed: Told(scene, seed).paint(painter).image, scenes
+    ).items():
+        print(f"{name}: {score}")
     return 0
 
 

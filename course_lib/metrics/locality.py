@@ -12,7 +12,7 @@ from course_lib.errors import CourseError
 from course_lib.metrics.score import Score, bootstrap, enough, shuffled
 from course_lib.scene import Layout, Scene
 
-__all__ = ["Edits", "change", "edits", "locality"]
+__all__ = ["Edits", "change", "edits", "locality", "within"]
 
 OTHER = 1_000_000  # seeds of new styles begin here, those of pictures at 0
 
@@ -55,7 +55,7 @@ def edits(painter: _Editor, scenes: Iterable[Scene], kind: Literal["move", "rest
         )
         after = painter.repaint(before, **how)
         side = before.image.shape[-1]
-        found.append((before.image, after.image, _within(box, side) | _within(new, side)))
+        found.append((before.image, after.image, within(box, side) | within(new, side)))
     return Edits(*map(torch.stack, zip(*found, strict=True)))
 
 
@@ -67,7 +67,7 @@ def _elsewhere(box: Tensor, dice: torch.Generator) -> Tensor:
     return torch.cat([corner, (corner + size).clamp(max=1)])
 
 
-def _within(box: Tensor, side: int) -> Tensor:
+def within(box: Tensor, side: int) -> Tensor:
     """The pixels whose middles lie in a box: ``[side, side]``, bool."""
     middle = (torch.arange(side) + 0.5) / side
     columns, rows = ((middle >= box[k]) & (middle < box[k + 2]) for k in (0, 1))

@@ -22,7 +22,7 @@ from PIL import Image as PILImage
 
 from course_lib.errors import CourseError, suggestion
 from course_lib.scene import ClassTable
-from course_lib.widgets.panel import as_png
+from course_lib.widgets.panel import as_png, said
 
 __all__ = ["FrontEnd", "chips", "received", "static"]
 
@@ -93,10 +93,8 @@ class FrontEnd(anywidget.AnyWidget):
                 warnings.simplefilter("always")
                 told = self._do(content, bytes(buffers[0]) if buffers else b"")
             self.message = "; ".join(filter(None, [told, *(str(w.message) for w in noted)]))
-        except CourseError as error:
-            self.message = str(error)
         except Exception as error:
-            self.message = f"{type(error).__name__}: {error}"
+            self.message = said(error)
 
     def _do(self, content: Mapping[str, Any], data: bytes) -> str | None:
         actions, name = self.actions(), str(content.get("do"))

@@ -136,7 +136,7 @@ class LayersPanel(Panel):
         self._pad.observe(self._on_drag, "value")
         button = ipw.Button(description="segmentation", tooltip="save masks and boxes as COCO")
         button.layout.width = "auto"
-        button.on_click(lambda _: self._attempt(self._offer_segmentation))
+        button.on_click(lambda _: self.attempt(self._offer_segmentation))
         left = view.children[0]
         left.children = [*left.children[:-1], self._pad, button, left.children[-1]]
         return view
@@ -153,7 +153,7 @@ class LayersPanel(Panel):
     def _on_drag(self, _: Any) -> None:
         if self._pad.value != self._dragged():
             moved = dict(zip(("x", "y", "scale"), self._pad.value, strict=True))
-            self._attempt(lambda: self.set(**moved))
+            self.attempt(lambda: self.set(**moved))
 
     def _offer_segmentation(self) -> None:
         buffer = io.BytesIO()

@@ -167,10 +167,10 @@ class Panel:
         left = list(self.controls.values())
         for words, action in self._buttons.items():
             left.append(ipw.Button(description=words))
-            left[-1].on_click(lambda _, action=action: self._attempt(action))
+            left[-1].on_click(lambda _, action=action: self.attempt(action))
         if self._postcard:
             left.append(ipw.Button(description="postcard", tooltip="save it with its recipe"))
-            left[-1].on_click(lambda _: self._attempt(self._offer_postcard))
+            left[-1].on_click(lambda _: self.attempt(self._offer_postcard))
         right = [self._image, self._caption, self._message]
         for widget in left:
             widget.layout.width = widget.layout.width or "auto"
@@ -183,9 +183,9 @@ class Panel:
 
     def _on_change(self, _: Any) -> None:
         if not self._is_being_set:
-            self._attempt(self._redraw)
+            self.attempt(self._redraw)
 
-    def _attempt(self, action: Callable[[], object]) -> None:
+    def attempt(self, action: Callable[[], object]) -> None:
         """What a callback raises would be seen by nobody, so it is shown."""
         try:
             action()
@@ -201,8 +201,7 @@ class Panel:
         self._message.value = ""
 
     def _show_error(self, error: Exception) -> None:
-        kind = "" if isinstance(error, CourseError) else f"{type(error).__name__}: "
-        text = html.escape(f"{kind}{error}")
+        text = html.escape(said(error))
         self._message.value = f'<div role="alert" style="white-space: pre-wrap">{text}</div>'
 
     def _offer_postcard(self) -> None:
@@ -213,6 +212,11 @@ class Panel:
     def _offer(self, name: str, kind: str, data: bytes, words: str) -> None:
         """A link that saves a file, and a word on it; the browser has the whole file."""
         self._message.value = f"{link(name, kind, data)} {html.escape(words)}"
+
+
+def said(error: Exception) -> str:
+    """What a reader is told: the kind, too, of an error that the course did not foresee."""
+    return str(error) if isinstance(error, CourseError) else f"{type(error).__name__}: {error}"
 
 
 def link(name: str, kind: str, data: bytes) -> str:

@@ -17,11 +17,10 @@ from course_lib.data.proposal import propose
 from course_lib.data.stage import KINDS, ground_for, staged
 from course_lib.data.storybook import CLASSES, Storybook, StoryScene
 from course_lib.ensemble import HEARS, Told, five, not_installed
-from course_lib.errors import CourseError
 from course_lib.painter import Painter, Picture
 from course_lib.postcard import Postcard, png_bytes
 from course_lib.scene import LabelMap, Layout, Scene
-from course_lib.widgets.panel import Panel, beside, link, spaced
+from course_lib.widgets.panel import Panel, beside, link, said, spaced
 
 __all__ = ["Studio"]
 
@@ -120,13 +119,12 @@ class Studio(Panel):
         self._ground = ground_for(caption, self._ground, self._book)
         with self.at_once():
             self.editor.boxes = propose(caption, KINDS, self.editor.most)
-            self._draw_map()
+            self.draw_map()
         return self
 
     def draw_map(self) -> Studio:
         """The label map that Storybook draws for the boxes."""
-        with self.at_once():
-            self._draw_map()
+        self.canvas.label_map = staged(self.editor.boxes, self._ground, self.canvas.height)
         return self
 
     def roll(self) -> Studio:
@@ -162,9 +160,6 @@ class Studio(Panel):
         if isinstance(scene, StoryScene):
             self._ground = scene.plan
 
-    def _draw_map(self) -> None:
-        self.canvas.label_map = staged(self.editor.boxes, self._ground, self.canvas.height)
-
     def _told(
         self, caption: str, layout: list[Any], label_map: bytes, style: bytes, seed: int
     ) -> Told:
@@ -189,7 +184,7 @@ class Studio(Panel):
         for name, painter in self.painters.items():
             if painter is None:
                 self.messages[name] = not_installed(name)
-            elif name in self.messages or name not in self.pictures or touched & heard(painter):
+            elif name in self.messages or touched & {*HEARS.get(painter.kind, ()), "seed"}:
                 self._repaint(name, painter, told)
         row = pil_to_tensor(beside([*self._tiles().values()])) / 127.5 - 1
         return Picture(row), self._who_listens() or f"“{told.scene.captions[0]}”"
@@ -199,10 +194,8 @@ class Studio(Panel):
         try:
             self.pictures[name] = told.paint(painter)
             self.messages.pop(name, None)
-        except CourseError as error:
-            self.messages[name] = str(error)
         except Exception as error:
-            self.messages[name] = f"{type(error).__name__}: {error}"
+            self.messages[name] = said(error)
 
     @property
     def listening(self) -> dict[str, float]:
@@ -284,11 +277,6 @@ class Studio(Panel):
             for name, card in self.postcards().items()
         ]
         self._message.value = f"{' '.join(links)} carry what they were painted from"
-
-
-def heard(painter: Painter) -> frozenset[str]:
-    """The controls on which its picture depends."""
-    return frozenset(HEARS.get(painter.kind, ())) | {"seed"}
 
 
 def square(picture: Picture) -> PILImage.Image:
