@@ -12,7 +12,7 @@ export PYTHONUTF8 := 1
 export PYTHONPATH := $(CURDIR)
 unexport PYTHONHOME
 
-.PHONY: help env course test test-slow lab notebooks docs badges
+.PHONY: help env course test test-slow lab notebooks docs assignments kit badges
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -46,6 +46,9 @@ docs: $(ready) ## looks up again what the pages of docs/ point at
 
 assignments: $(ready) ## makes assignments/*.ipynb, solutions and hidden tests from assignments/source
 	@$(python) -m course_lib assignments build
+
+kit: $(ready) ## makes kit/ for a lesson: slides, times, notebooks, and solutions apart
+	@$(python) -m scripts.kit
 
 badges: $(ready) ## puts the public address everywhere: make badges REPO=owner/name
 	$(python) -m scripts.badges $(REPO)
