@@ -17,9 +17,9 @@
 # **You will be able to** say what exactly a batch norm takes away, and from whom; write SPADE as one equation and
 # three convolutions; and resize a label map without inventing classes.
 #
-# **Time:** 90 to 120 minutes. **You need** chapter 04, up to the block that is built there. Hints unfold when you click on them; try
-# first. Every `check` tries your function with fresh random inputs. Marks come from other tests, with other inputs;
-# while these run, `course_lib` is not there: write with torch alone.
+# **Time:** 90 to 120 minutes. **You need** chapter 04, sections 3 and 4. Hints unfold when you click on them;
+# try first. Every `check` tries your function with fresh random inputs. Marks come from other tests, with other
+# inputs; while these run, `course_lib` is not there: write with torch alone.
 
 # %% tags=["colab-setup"]
 # SETUP

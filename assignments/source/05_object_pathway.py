@@ -19,9 +19,9 @@
 # **You will be able to** turn a box into two affine poses and say why one undoes the other; merge layers as the
 # published program does; and name what that merge gets wrong.
 #
-# **Time:** 90 to 120 minutes. **You need** chapter 05, up to the object pathway, and assignment 03 or its ideas. Hints unfold when you click on them; try
-# first. Every `check` tries your function with fresh random inputs. Marks come from other tests, with other inputs;
-# while these run, `course_lib` is not there: write with torch alone.
+# **Time:** 90 to 120 minutes. **You need** chapter 05, section 4, and what a pose is: chapter 03, section 4.
+# Hints unfold when you click on them; try first. Every `check` tries your function with fresh random inputs. Marks
+# come from other tests, with other inputs; while these run, `course_lib` is not there: write with torch alone.
 
 # %% tags=["colab-setup"]
 # SETUP

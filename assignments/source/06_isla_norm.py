@@ -18,9 +18,9 @@
 # **You will be able to** share pixels among soft masks without dividing by 0; write a sum over objects as one matrix
 # product; and predict which pixels a re-rolled style can change.
 #
-# **Time:** 90 minutes. **You need** chapter 06, up to the block that is built there. Hints unfold when you click on them; try
-# first. Every `check` tries your function with fresh random inputs. Marks come from other tests, with other inputs;
-# while these run, `course_lib` is not there: write with torch alone.
+# **Time:** 60 to 90 minutes. **You need** chapter 06, section 4. Hints unfold when you click on them; try first.
+# Every `check` tries your function with fresh random inputs. Marks come from other tests, with other inputs; while
+# these run, `course_lib` is not there: write with torch alone.
 
 # %% tags=["colab-setup"]
 # SETUP

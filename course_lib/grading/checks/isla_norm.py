@@ -11,7 +11,7 @@ from course_lib.lostgan.networks import ISLA
 
 __all__ = ["right_isla", "right_mix", "right_shares", "soft_masks"]
 
-CHAPTER = "chapter 06, where ISLA's block is built"
+CHAPTER = "chapter 06, section 4, Every object has its say: ISLA norm"
 
 
 class Part(nn.Module):

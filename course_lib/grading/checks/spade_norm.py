@@ -12,7 +12,7 @@ from course_lib.spade.networks import SPADE
 
 __all__ = ["layers", "one_hot", "right_modulation", "right_norm", "right_spade"]
 
-CHAPTER = "chapter 04, where SPADE's block is built"
+CHAPTER = "chapter 04, section 4, The norm that gives it back"
 Layer = tuple[Tensor, Tensor]
 
 

@@ -11,7 +11,7 @@ from course_lib.nn.spectral import SpectralNorm
 
 __all__ = ["kernel", "one_step"]
 
-CHAPTER = "chapter 01, section 7, where spectral norm is explained"
+CHAPTER = "chapter 01, section 7, Keeping it fair"
 
 
 def one_step(weight: Tensor, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
