@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from course_lib.errors import CourseError
 
-__all__ = ["Parser", "Verb", "count", "measure", "parser_of", "read_json"]
+__all__ = ["Parser", "Verb", "count", "measure", "parser_of", "read_json", "size"]
 
 Verb = Callable[[list[str]], int]
 
@@ -37,6 +37,16 @@ def count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
     return int(text)
+
+
+def size(text: str) -> int:
+    """``800MB`` or ``2GB`` in bytes."""
+    from course_lib.objective import memory_bytes
+
+    found = memory_bytes(text)
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size; 800MB and 2GB are")
+    return found
 
 
 def measure(text: str) -> int | tuple[int, int]:

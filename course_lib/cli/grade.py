@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from course_lib.cli.arguments import count, parser_of
+from course_lib.cli.arguments import count, parser_of, size
 
 
 def grade(arguments: list[str]) -> int:
@@ -20,7 +20,11 @@ def grade(arguments: list[str]) -> int:
     parser.add_argument("-j", "--jobs", type=count, default=2, help="submissions side by side")
     parser.add_argument("--outer", choices=["docker", "bubblewrap", "none"],
                         help="what submissions lie in (default: what is there)")  # fmt: skip
-    parser.add_argument("--seconds", type=count, default=20, help="a question may compute so long")
+    limits = parser.add_argument_group("what the functions of one question may use")
+    limits.add_argument("--seconds", type=count, default=20, help="of processor time (20)")
+    limits.add_argument("--wall", type=count, help="seconds by the clock (twice the above)")
+    limits.add_argument("--memory", type=size, default="2GB", help="beyond torch's own (2GB)")
+    limits.add_argument("--file-size", type=size, default="16MB", help="written to disk (16MB)")
     parser.add_argument("--again", action="store_true", help="also what was graded before")
     options = parser.parse_args(arguments)
     from course_lib.grading.assignment import find_assignment
@@ -31,8 +35,9 @@ def grade(arguments: list[str]) -> int:
     assignment, outer = find_assignment(options.assignment), pick_outer(options.outer)
     folder = options.folder.resolve()
     out = options.out or folder.with_name(f"{folder.name}-{assignment.name}")
-    limits = Limits(options.seconds, 2 * options.seconds)
-    graded = grade_class(folder, assignment, out, jobs=options.jobs, outer=outer, limits=limits,
+    wall = options.wall or 2 * options.seconds
+    limit = Limits(options.seconds, wall, options.memory, options.file_size)
+    graded = grade_class(folder, assignment, out, jobs=options.jobs, outer=outer, limits=limit,
                          again=options.again)  # fmt: skip
     faults = sum(not one.complete for one in graded)
     print(isolation(graded, outer))

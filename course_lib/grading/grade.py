@@ -48,18 +48,18 @@ def grade_class(
     Raises:
         CourseError: there is nothing to grade, or nowhere to write.
     """
-    found, records = find_submissions(folder), out / "records"
+    found, records, limits = find_submissions(folder), out / "records", limits or Limits()
     hidden = [place for place in (_assignments(), folder.resolve(), out.resolve()) if place]
 
     def one(student: str) -> Graded:
         submission = choose(student, found[student], assignment)
         record = records / f"{file_name(student)}.json"
-        key = _key(submission, assignment)
+        key = _key(submission, assignment, limits)
         if not again and (kept := _read(record, key)):
             return kept
-        own = Sandbox(outer, hidden) if outer != "none" else None
+        own = Sandbox(outer, hidden, limits.memory) if outer != "none" else None
         with own or nullcontext(shared) as sandbox:
-            graded = grade_one(submission, assignment, sandbox, limits or Limits())
+            graded = grade_one(submission, assignment, sandbox, limits)
         graded.key = key
         write(record, json.dumps(asdict(graded), indent=1))
         with (out / "log.jsonl").open("a", encoding="utf-8") as log:
@@ -182,9 +182,10 @@ def _test(mark: Mark, question: Question, function: Remote, seed: int) -> None:
 # --- records --------------------------------------------------------------------------------------
 
 
-def _key(submission: Submission, assignment: Assignment) -> str:
+def _key(submission: Submission, assignment: Assignment, limits: Limits) -> str:
     """What a mark depends on; an unreadable file is marked again, which costs nothing."""
-    return f"{submission.path.name} {submission.digest} {assignment.digest} {__version__}"
+    file = f"{submission.path.name} {submission.digest}"
+    return f"{file} {assignment.digest} {limits} {__version__}"
 
 
 def _read(record: Path, key: str) -> Graded | None:

@@ -31,6 +31,7 @@ __all__ = ["OUTER", "GraderFault", "Limits", "Sandbox", "Usage"]
 COURSE = Path(__file__).parents[1]  # holds the right answers
 START = 120.0  # seconds that loading torch may take
 IMAGE = "five-painters-grader"  # of Docker, if the instructor has made one
+TORCH = 4 * 2**30  # bytes that Python and torch may take in a container
 
 
 class GraderFault(Exception):
@@ -89,10 +90,13 @@ class Sandbox:
     Args:
         outer: ``bubblewrap``, ``docker`` or ``none``: what the whole place lies in.
         hidden: folders that no submission may read.
+        memory: bytes of a question, which a container must leave it.
     """
 
-    def __init__(self, outer: str = "none", hidden: Sequence[Path] = ()) -> None:
-        self.outer = outer
+    def __init__(
+        self, outer: str = "none", hidden: Sequence[Path] = (), memory: int = Limits.memory
+    ) -> None:
+        self.outer, self.memory = outer, memory
         self.hidden = [str(folder) for folder in (COURSE, *hidden) if not _is_needed(folder)]
         self.turn = threading.Lock()
         self.process: subprocess.Popen[bytes] | None = None
@@ -155,10 +159,12 @@ class Sandbox:
                 listener.listen(1)
                 own = self.folder / "tmp"
                 own.mkdir(exist_ok=True)
-                command = [*OUTER[self.outer](self.folder), "-P", "-s", "-m"]
+                command = [*OUTER[self.outer](self.folder, self.memory), "-P", "-s", "-m"]
                 command += ["course_lib.grading.zygote", str(address)]
+                # Docker's own command must find its service; the container inherits nothing of it
+                given = dict(os.environ) if self.outer == "docker" else _environment(own)
                 self.process = subprocess.Popen(
-                    command, env=_environment(own), stdin=subprocess.DEVNULL, start_new_session=True
+                    command, env=given, stdin=subprocess.DEVNULL, start_new_session=True
                 )
                 self.control = self._answered(listener, self.process)
             address.unlink()  # nobody else may call
@@ -215,7 +221,7 @@ def _environment(own: Path) -> dict[str, str]:
 # --- what the whole place may lie in --------------------------------------------------------------
 
 
-def _bubblewrap(folder: Path) -> list[str]:
+def _bubblewrap(folder: Path, memory: int = 0) -> list[str]:
     place = str(folder)
     return [
         *("bwrap", "--die-with-parent", "--unshare-net", "--unshare-ipc", "--new-session"),
@@ -224,18 +230,23 @@ def _bubblewrap(folder: Path) -> list[str]:
     ]
 
 
-def _docker(folder: Path) -> list[str]:
+def _docker(folder: Path, memory: int) -> list[str]:
     course, place = str(COURSE.parent), str(folder)
     return [
         *("docker", "run", "--rm", "--network=none", "--cap-drop=ALL", "--read-only"),
-        *("--security-opt=no-new-privileges", "--pids-limit=256", "--memory=6g"),
+        *("--security-opt=no-new-privileges", "--pids-limit=256"),
+        f"--memory={memory + TORCH}",
         *("--user", f"{os.getuid()}:{os.getgid()}", "--volume", f"{place}:{place}"),
         *("--volume", f"{course}/course_lib:{course}/course_lib:ro", "--env", f"TMPDIR={place}"),
         *("--env", f"PYTHONPATH={course}", "--env", "OMP_NUM_THREADS=1", IMAGE, "python"),
     ]
 
 
-OUTER = {"none": lambda folder: [sys.executable], "bubblewrap": _bubblewrap, "docker": _docker}
+def _alone(folder: Path, memory: int) -> list[str]:
+    return [sys.executable]
+
+
+OUTER = {"none": _alone, "bubblewrap": _bubblewrap, "docker": _docker}
 
 
 def pick_outer(asked: str | None = None) -> str:

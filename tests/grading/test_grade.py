@@ -20,8 +20,8 @@ from course_lib.grading import grade
 from course_lib.grading import sandbox as sandbox_module
 from course_lib.grading.assignment import find_assignment, grader_part
 from course_lib.grading.grade import grade_class, grade_one
-from course_lib.grading.marks import FAIL, NOT_GRADED, PASS
-from course_lib.grading.sandbox import Limits, Sandbox
+from course_lib.grading.marks import FAIL, NOT_GRADED, PASS, Graded
+from course_lib.grading.sandbox import GraderFault, Limits, Sandbox, Usage
 from course_lib.grading.submission import read_submission
 from tests.grading.conftest import ROOT, SHORT
 from tests.grading.corpus import HOSTILE, IMPORTS, MORE, RIGHT, body
@@ -210,6 +210,23 @@ def test_a_class_gets_marks_pages_and_statistics_and_keeps_them(
     assert len((out / "log.jsonl").read_text().splitlines()) == 6
 
 
+def test_limits_are_the_instructors_and_marks_depend_on_them(tmp_path, sandbox, monkeypatch):
+    monkeypatch.setattr(Sandbox, "__enter__", lambda self: self)
+    monkeypatch.setattr(Sandbox, "__exit__", lambda *a: None)
+    monkeypatch.setattr(grade, "Sandbox", lambda *a: sandbox)
+    asked = []
+    monkeypatch.setattr(grade, "grade_one", lambda *a: asked.append(a[3]) or Graded("ada"))
+    monkeypatch.setattr(grade, "write_reports", lambda *a: None)
+    folder = tmp_path / "class"
+    folder.mkdir()
+    shutil.copy(SOLVED, folder / "ada.py")
+    line = ["grade", str(folder), "01", "--outer", "none", "--out", str(tmp_path / "marks")]
+    more = ["--seconds", "3", "--wall", "9", "--memory", "800MB", "--file-size", "1MB"]
+    for options in (line, line, [*line, *more]):
+        assert cli.main(options) == 0
+    assert asked == [Limits(20, 40, 2 * 10**9, 16 * 10**6), Limits(3, 9, 8 * 10**8, 10**6)]
+
+
 def test_our_own_fault_is_no_mark_and_is_tried_again(classroom, tmp_path, sandbox, monkeypatch):
     monkeypatch.setattr(Sandbox, "__enter__", lambda self: self)
     monkeypatch.setattr(Sandbox, "__exit__", lambda *a: None)
@@ -241,6 +258,9 @@ def test_a_sandbox_that_died_is_begun_again(tmp_path, sandbox):
         ([".", "99"], "no assignment '99'"),
         (["{empty}", "01"], "nothing to grade"),
         (["{empty}", "01", "--outer", "docker"], "docker does not work"),
+        (["{empty}", "01", "--memory", "much"], "'much' is no size; 800MB and 2GB are"),
+        (["{empty}", "01", "--file-size", "0MB"], "'0MB' is no size"),
+        (["{empty}", "01", "--wall", "0"], "'0' is not a whole number from 1"),
     ],
 )
 def test_what_cannot_be_graded_is_said_at_once(arguments, said, tmp_path, capsys, monkeypatch):
@@ -270,6 +290,46 @@ def test_a_class_of_thirty(tmp_path, capsys):
     assert seconds / len(graded) < 20
     with capsys.disabled():
         print(f"\n{seconds / len(graded):.2f} CPU seconds a submission, everything included")
+
+
+def begun_as(outer, tmp_path, monkeypatch, **more):
+    """What a sandbox would begin, and with which environment, were it there."""
+    asked = {}
+
+    def record(command, env, **rest):
+        asked.update(command=command, env=env)
+        raise OSError("nothing is begun in this test")
+
+    monkeypatch.setattr(sandbox_module.subprocess, "Popen", record)
+    monkeypatch.setenv("DOCKER_HOST", "unix:///run/user/1000/docker.sock")
+    with Sandbox(outer, **more) as place, pytest.raises(GraderFault), \
+         place.question("", "f", SHORT, Usage()):  # fmt: skip
+        pass
+    return place.folder, asked["command"], asked["env"]
+
+
+def test_docker_is_asked_for_a_container_without_network_rights_or_disk(tmp_path, monkeypatch):
+    folder, command, env = begun_as("docker", tmp_path, monkeypatch, memory=2**30)
+    image = command.index("five-painters-grader")
+    assert command[:2] == ["docker", "run"] and set(command[2:image]) == {
+        "--rm", "--network=none", "--cap-drop=ALL", "--read-only", "--pids-limit=256",
+        "--security-opt=no-new-privileges", f"--memory={5 * 2**30}",
+        "--user", f"{os.getuid()}:{os.getgid()}",
+        "--volume", f"{folder}:{folder}", f"{ROOT}/course_lib:{ROOT}/course_lib:ro",
+        "--env", f"TMPDIR={folder}", f"PYTHONPATH={ROOT}", "OMP_NUM_THREADS=1",
+    }  # fmt: skip
+    zygote = ["course_lib.grading.zygote", str(folder / "control")]
+    assert command[image + 1 :] == ["python", "-P", "-s", "-m", *zygote]
+    assert env["DOCKER_HOST"]  # or the command would not find its service
+
+
+@pytest.mark.parametrize("outer", ["bubblewrap", "none"])
+def test_nothing_of_the_instructors_reaches_what_is_not_in_a_container(
+    outer, tmp_path, monkeypatch
+):
+    folder, command, env = begun_as(outer, tmp_path, monkeypatch)
+    assert "DOCKER_HOST" not in env and env["HOME"] == str(folder / "tmp")
+    assert ("--unshare-net" in command) == (command[0] == "bwrap") == (outer == "bubblewrap")
 
 
 DOCKER = """#!/bin/sh
