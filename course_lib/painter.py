@@ -23,7 +23,7 @@ from torch import Tensor
 
 from course_lib.errors import CourseError, check_seed
 
-__all__ = ["Painter", "Picture", "check_listens", "between", "grid", "noise"]
+__all__ = ["Painter", "Picture", "between", "check_listens", "grid", "noise"]
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ MAY_IMPORT = {
         *("training", "metrics", "judges", "data"),
     },
 }
-TOP = {"", "__main__", "cli", "doctor", "grading", "run"}
+TOP = {"", "__main__", "cli", "demo", "doctor", "grading", "run"}
 
 # What `import course_lib`, painting and training may need. A widget is a class of ipywidgets, so
 # its file cannot import that later; everybody else imports where the thing is used.

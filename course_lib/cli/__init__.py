@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from course_lib.cli.arguments import Verb
 from course_lib.cli.data import data
+from course_lib.cli.demo import demo
 from course_lib.cli.doctor import doctor
 from course_lib.cli.evaluate import evaluate
 from course_lib.cli.grade import assignments, grade
@@ -24,7 +25,7 @@ from course_lib.errors import CourseError, suggestion
 
 __all__ = ["VERBS", "main"]
 
-IN_ORDER = (doctor, run, train, sample, timelapse, evaluate, data, grade, assignments)
+IN_ORDER = (doctor, demo, run, train, sample, timelapse, evaluate, data, grade, assignments)
 VERBS: dict[str, Verb] = {verb.__name__: verb for verb in IN_ORDER}
 
 

@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from course_lib.errors import CourseError, Problems, suggestion
-from course_lib.paths import notebooks_dir, repository, runs_dir
+from course_lib.paths import notebooks_dir, runs_dir
 from course_lib.profile import pick_profile
 from course_lib.run.chapter import Chapter, read_chapter
 from course_lib.run.job import Image, Job, Result, in_words
+from course_lib.run.kernel import own_kernel
 from course_lib.run.report import write_report
 
 __all__ = ["CELL_TIMEOUT", "run_notebooks"]
@@ -189,27 +190,13 @@ def _run(job: Job, environment: dict[str, str], running: set[subprocess.Popen[by
 
 @contextmanager
 def _environment(profile: str, folder: Path, *, one_thread: bool) -> Iterator[dict[str, str]]:
-    """The environment of the notebooks' processes, in which `python3` is this interpreter.
-
-    A kernel called python3 may be registered for another one; a folder of our own comes first.
-    """
-    from ipykernel.kernelspec import write_kernel_spec
-
+    """The environment of the notebooks' processes, in which `python3` is this interpreter."""
     with tempfile.TemporaryDirectory() as own:
-        kernel = Path(own) / "kernels" / "python3"
-        write_kernel_spec(str(kernel), extra_arguments=["--log-level=ERROR"])
-        environment = os.environ | {
+        environment = os.environ | own_kernel(own)
+        environment |= {
             "COURSE_PROFILE": profile,
             "COURSE_RUNS": str(folder.resolve() / "runs"),  # not to go on with an earlier training
-            "IPYTHONDIR": str(Path(own) / "ipython"),  # nobody's start-up files
-            "JUPYTER_PATH": _before(own, "JUPYTER_PATH"),
         }
-        if (root := repository()) is not None:  # a checkout may run without being installed
-            environment["PYTHONPATH"] = _before(str(root), "PYTHONPATH")
         if one_thread:
             environment.setdefault("OMP_NUM_THREADS", "1")
         yield environment
-
-
-def _before(folder: str, variable: str) -> str:
-    return os.pathsep.join(filter(None, (folder, os.environ.get(variable))))

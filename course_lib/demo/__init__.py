@@ -1,0 +1,1 @@
+"""The studio as a web application on this machine: ``course demo``."""
