@@ -19,16 +19,17 @@ def ratios(found, what):
 
 @pytest.mark.slow
 def test_five_hundred_unseen_maps():
-    """What is aimed at, and not quite reached, stands in the model card."""
+    """Clouds alone, and the long waves of water and snow, are still too weak: see the card."""
     found = map_scores(course_lib.load("spade"))
-    assert found["map IoU"].value >= 0.9 * found["map IoU"].ceiling  # 0.95 is aimed at
+    assert found["map IoU"].value >= 0.95 * found["map IoU"].ceiling
     variances, bands = ratios(found, "variance"), ratios(found, "band")
-    assert len(variances) == 10 and right(variances) >= 0.7
-    often = {name: variances[f"variance of {name}"] for name in ("sky", "grass", "sand", "water")}
-    assert right(often) == 1
-    assert len(bands) >= 16 and right(bands) >= 0.6  # 12 of 16 are aimed at
+    assert len(variances) == 10 and right(variances) >= 0.9
+    often = ("sky", "grass", "sand", "water")
+    assert right({name: variances[f"variance of {name}"] for name in often}) == 1
+    of_these = {name: score for name, score in bands.items() if name.split()[2].strip(",") in often}
+    assert len(of_these) == 16 and right(of_these) >= 12 / 16 and right(bands) >= 12 / 16
     assert found["styles apart"].value >= 0.5
-    assert found["own palette"].value >= 0.6  # 0.7 is aimed at
+    assert found["own palette"].value >= 0.7
 
 
 def test_fifty_unseen_maps_are_read_back():
