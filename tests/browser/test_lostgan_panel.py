@@ -13,12 +13,13 @@ pytestmark = pytest.mark.browser
 
 CELLS = (
     """
+import course_lib
 from course_lib.scene import Layout
 from course_lib.widgets import lostgan_panel
-from tests.lostgan.test_painter import painter_of
 
 boxes = [("boat", (0.1, 0.5, 0.35, 0.9)), ("sun", (0.6, 0.05, 0.9, 0.35))]
-panel = lostgan_panel(painter_of(z_dim=6), Layout.of(*boxes, units="fraction", format="xyxy"))
+layout = Layout.of(*boxes, units="fraction", format="xyxy")
+panel = lostgan_panel(course_lib.load("lostgan"), layout)
 panel
 """,
     "print('in the kernel:', [box['box'] for box in panel.editor.value], panel.editor.painted > 0)",
@@ -66,13 +67,13 @@ def test_the_picture_follows_a_dragged_box_and_dice_change_its_style(panel, tmp_
     change = np.abs(other_picture(panel, before) - before).mean(axis=2)
     boxes = np.zeros((64, 64), bool)
     boxes[30:60, 4:25] = boxes[30:60, 34:54] = True  # where the boat was, and where it is
-    assert change[boxes].mean() > 1.5 * change[~boxes].mean()  # it has not learnt anything
+    assert change[boxes].mean() > 3 * change[~boxes].mean()
     panel.screenshot(path=tmp_path / "dragged.png")
 
     before = shot(panel)
     panel.get_by_role("button", name="dice", exact=True).click()
     change = np.abs(other_picture(panel, before) - before).mean(axis=2)
-    assert change[30:60, 34:54].mean() > 1.5 * change[:20, 36:].mean()  # the boat, not the sun
+    assert change[30:60, 34:54].mean() > 3 * change[:20, 36:].mean()  # the boat, not the sun
 
     panel.get_by_role("button", name="lock", exact=True).click()
     panel.locator(".stage .box span").filter(has_text="boat \U0001f512").wait_for()
