@@ -136,7 +136,7 @@ def test_shapes_are_those_of_the_networks(sheet):
 
 def test_every_sheet_fits_a_page_and_has_a_figure():
     sheets = sorted(SHEETS.glob("*.md"))
-    assert [sheet.stem for sheet in sheets] == list(CHAPTERS)
+    assert [sheet.stem for sheet in sheets] == [*CHAPTERS, "07_studio"]  # which has no network
     for sheet in sheets:
         text = sheet.read_text("utf-8")
         assert text.count("```mermaid") == 1 and len(text.splitlines()) <= 60, sheet.name

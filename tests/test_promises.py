@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ROW = re.compile(r"^\| ([RBDO]\d+) \| [^|]+ \| (`[^`|]+::[^`|]+`(?:, `[^`|]+::[^`|]+`)*) \|$")
+ROW = re.compile(r"^\| ([RBDOGSW]\d+) \| [^|]+ \| (`[^`|]+::[^`|]+`(?:, `[^`|]+::[^`|]+`)*) \|$")
 ROWS = [line for line in (ROOT / "docs" / "promises.md").read_text("utf-8").splitlines()
         if line.startswith("| ") and not line.startswith("| |")]  # fmt: skip
 

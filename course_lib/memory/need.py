@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 import weakref
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +24,7 @@ from course_lib.memory.spare import Buffers, in_precision, networks, squeezed
 from course_lib.objective import Objective, TrainConfig
 from course_lib.scene import Source
 
-__all__ = ["Need", "estimate_memory", "peak_memory", "rehearse"]
+__all__ = ["Need", "Tally", "estimate_memory", "peak_memory", "rehearse"]
 
 MARGIN = 1.1  # an operation needs room to work in, and a GPU's memory is handed out in blocks
 
@@ -59,7 +60,7 @@ def rehearse(objective: Objective, source: Source, config: TrainConfig | None, c
     device = next(networks(objective)[0].parameters()).device
     scenes = source.batch(torch.arange(count) % len(source)).to(device)
     before = [Buffers(network) for network in networks(objective)]
-    tally = Tally(objective, device)
+    tally = Tally(networks(objective), device)
     try:
         with squeezed(objective, config), in_precision(device, config.precision), tally:
             objective.round(scenes, Rehearsal(objective))
@@ -103,11 +104,11 @@ class Tally(TorchDispatchMode):
     what one operation needs while it runs.
     """
 
-    def __init__(self, objective: Objective, device: torch.device) -> None:
+    def __init__(self, standing: Iterable[nn.Module], device: torch.device) -> None:
         super().__init__()
         self.kind, self.now, self.peak = device.type, 0, 0
-        standing = [v for m in networks(objective) for v in (*m.parameters(), *m.buffers())]
-        self._alive = {value.untyped_storage()._cdata for value in standing}
+        values = [value for m in standing for value in (*m.parameters(), *m.buffers())]
+        self._alive = {value.untyped_storage()._cdata for value in values}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))

@@ -211,9 +211,7 @@ class Studio(Panel):
         touched = " and ".join(spaced(name) for name in sorted(self._touched))
         heard = ", ".join(f"{name} {value:.3f}" for name, value in self.listening.items() if value)
         deaf = ", ".join(name for name, value in self.listening.items() if not value)
-        return (
-            f"{touched} changed. It listens: {heard or 'nobody'}. It does not: {deaf or 'nobody'}"
-        )
+        return f"{touched} changed; heard by {heard or 'nobody'}, not by {deaf or 'nobody'}"
 
     def _tiles(self) -> dict[str, PILImage.Image]:
         """A square for each painter: its picture, or an empty one."""
