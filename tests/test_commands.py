@@ -1,5 +1,6 @@
 """docs/commands.md: every line of ours is executed, and every option of the original is there."""
 
+import os
 import pickle
 import re
 import shlex
@@ -28,6 +29,15 @@ ORIGINAL = [
     "image_dir", "epochs1", "epochs2", "batch_size", "lrG1", "lrG2", "lrD1", "lrD2", "beta1",
     "beta2", "help",
 ]  # fmt: skip
+
+
+class Closed:
+    """Where `course demo` would serve until Ctrl-C."""
+
+    port = 8866
+
+    def start(self):
+        self.launch_browser()
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +71,10 @@ def test_every_line_is_understood_and_done(desk, monkeypatch, capsys):
     monkeypatch.setenv("COURSE_PROFILE", "smoke")
     monkeypatch.setenv("COURSE_RUNS", str(desk / "runs"))
     monkeypatch.setenv("COURSE_DATA", str(desk / "data"))
+    for name in ("JUPYTER_PATH", "IPYTHONDIR", "PYTHONPATH"):  # as they were, afterwards
+        monkeypatch.setenv(name, os.environ.get(name, ""))
+    monkeypatch.setattr("course_lib.demo.serve._server", lambda *told: Closed())
+    monkeypatch.setattr("webbrowser.open", lambda url: None)
     for line in LINES:
         program, *arguments = shlex.split(line)
         assert program == "course"

@@ -76,6 +76,7 @@ def page(names: Sequence[str] = (), run: str = "") -> Any:
     if folder is not None:
         tools.append(_training(studio, folder))
     bar = ipw.HBox(tools, layout={"flex_flow": "row wrap"})
+    bar.add_class("demo-tools")
     columns = f"<style>body {{ --painters: {len(studio.painters)} }}</style>"
     cards = [ipw.VBox([pictures, bar, ipw.HTML(columns)]), ipw.VBox([controls])]
     for card in cards:
@@ -98,8 +99,14 @@ def _training(studio: Studio, run: Path) -> Any:
         studio.set()
 
     steps = [(f"{rounds:,}", rounds) for rounds in kept]
-    words = {"description": f"{run.name} after", "continuous_update": False}
-    slider = ipw.SelectionSlider(options=steps, value=max(kept), **words)
+    slider = ipw.SelectionSlider(
+        options=steps,
+        value=max(kept),
+        description=f"{run.name}, after so many rounds",
+        continuous_update=False,
+        style={"description_width": "initial"},
+        layout={"width": "min(480px, 100%)"},
+    )
     slider.observe(lambda change: studio.attempt(lambda: appoint(change["new"])), "value")
     return slider
 
