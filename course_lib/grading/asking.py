@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,9 @@ class Local(Asked):
         try:
             return answer(self.function, arguments, slope_of, along)
         except Exception as error:
-            raise Wrong(f"it raised {in_words(error)}") from None
+            code = getattr(self.function, "__code__", None)
+            cell = Path(code.co_filename).stem if code else ""
+            raise Wrong(in_words(error, cell, arguments)) from None
 
 
 class Draw:
@@ -127,7 +130,12 @@ def kind_of(value: Any) -> str:
         return f"something of the type {value.kind}"
     if isinstance(value, (list, tuple)):
         return f"a {type(value).__name__} of {len(value)}"
-    return f"a numpy array {list(value.shape)}" if isinstance(value, np.ndarray) else repr(value)
+    if isinstance(value, (Tensor, np.ndarray)):
+        kind = "tensor" if isinstance(value, Tensor) else "numpy array"
+        return f"one {kind} {list(value.shape)}"
+    if isinstance(value, float):
+        return f"the Python number {value:.4g}"
+    return f"a dict with {', '.join(value)}" if isinstance(value, dict) else repr(value)[:80]
 
 
 def parts(came: Any, count: int, names: str) -> tuple[Any, ...]:

@@ -35,10 +35,12 @@ def check(question: str, function: Callable[..., Any]) -> None:
     Raises:
         CourseError: there is no such question, or nothing to call.
     """
-    tests = _tests(question)
-    if not callable(function):
+    tests = _tests(str(question))
+    if not callable(function):  # such as its value: check("04.2", my_function(x))
         raise CourseError(
-            f"{function!r} is no function", where="check", fix=f'check("{question}", my_function)'
+            f"a {type(function).__name__} is no function",
+            where="check",
+            fix=f'check("{question}", my_function): its name alone, without brackets',
         )
     print(f"{question} {getattr(function, '__name__', 'your function')}")
     for test in tests:

@@ -148,7 +148,8 @@ def grade_one(
         mark = Mark(question.id, question.function, question.points)
         graded.marks.append(mark)
         if not submission.defines(question.function):
-            mark.why = f"there is no `{question.function}` in what was handed in"
+            there = ", ".join(submission.functions) or "none that could be read"
+            mark.why = f"there is no function `{question.function}`; found: {there}"
             continue
         if submission.defines(question.function) > 1:
             graded.notes.append(

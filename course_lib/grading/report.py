@@ -65,10 +65,14 @@ def _csv(graded: Sequence[Graded], assignment: Assignment) -> str:
 
 def _student(one: Graded, assignment: Assignment, fences: str) -> str:
     total = f"{one.points:g} of {assignment.points:g} points" if one.complete else "NOT GRADED"
-    parts = [f"<p class='total'>{total}</p>", *(f"<p>{escape(note)}</p>" for note in one.notes)]
+    parts = [
+        f"<p class='total'>{total}</p>",
+        *(f"<p class='NOT'>{escape(note)}</p>" for note in one.notes),
+    ]
     for mark in one.marks:
         head = f"{mark.question} <code>{escape(mark.function)}</code>"
-        parts.append(f"<h2>{head} <b class='{mark.outcome[:4]}'>{mark.outcome}</b></h2>")
+        got = f"{mark.points:g} of {mark.of:g}"
+        parts.append(f"<h2>{head} <b class='{mark.outcome[:4]}'>{mark.outcome}</b>, {got}</h2>")
         if mark.why and not mark.tests:
             parts.append(f"<p>{escape(mark.why)}</p>")
         rows = [

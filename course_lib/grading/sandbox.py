@@ -80,7 +80,7 @@ class Remote(Asked):
         if not isinstance(reply, dict) or reply.get("nonce") != nonce:
             raise Wrong("what came back does not answer this call")
         if "error" in reply:
-            raise Wrong(f"it raised {reply['error']}")
+            raise Wrong(str(reply["error"]))
         return reply.get("value", Foreign("nothing"))
 
 

@@ -53,6 +53,11 @@ class Submission:
         """How many times; the last one counts, as when the notebook is run."""
         return sum(name in statement.makes for statement in self.statements)
 
+    @property
+    def functions(self) -> list[str]:
+        """The names of all functions, in the order of the file."""
+        return [s.node.name for s in self.statements if isinstance(s.node, Function)]
+
     def source(self, name: str) -> str:
         """A module with everything that ``name`` needs, in the order of the file."""
         wanted, todo = set(), [name]

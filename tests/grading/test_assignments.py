@@ -69,7 +69,8 @@ def test_students_see_neither_solution_nor_hidden_tests(name):
     assert text.count("raise NotImplementedError()") >= len(ASSIGNMENTS[name].questions)
     assert not any(test.name in text for q in ASSIGNMENTS[name].questions for test in q.tests)
     assert "colab.research.google.com" in text and f"assignments/{name}.ipynb" in text
-    assert text.count("<details><summary>Hint") >= 3 and "YOUR ANSWER HERE" in text
+    assert text.count("<details><summary>Hint") >= len(ASSIGNMENTS[name].questions)
+    assert text.count("YOUR ANSWER HERE") == len(ASSIGNMENTS[name].written)
 
 
 @pytest.mark.parametrize(("name", "question"), QUESTIONS, ids=lambda v: getattr(v, "id", ""))
@@ -89,6 +90,19 @@ def test_there_is_an_instant_check_for_each_question_and_for_no_other():
     for name in NAMES:
         tests = [test.name for given, _, test in TESTS if given == name]
         assert sorted(MUTANTS[name]) == sorted(tests)
+
+
+def test_what_a_check_and_an_assignment_point_to_is_there():
+    """``chapter 04, section 4, The norm that gives it back`` is a heading of that chapter."""
+    looks = {test.look for tests in VISIBLE.values() for test in tests}
+    looks = {look for look in looks if look.startswith("chapter")}
+    assert len(looks) >= 6
+    for look in looks:
+        number, section, title = re.fullmatch(r"chapter (\d\d), section (\d+), (.*)", look).groups()
+        chapter = list((ROOT / "notebooks" / "source").glob(f"{number}_*.py"))
+        assert not chapter or f"\n# ## {section} {title}\n" in chapter[0].read_text("utf-8"), look
+        (needs,) = [path.read_text("utf-8") for path in sources() if path.stem[:2] == number]
+        assert re.search(rf"\*\*You need\*\* chapter {number}, sections? [\d to]*{section}?", needs)
 
 
 @pytest.mark.slow

@@ -85,10 +85,14 @@ def test_what_is_right_passes_among_them(sandbox, tmp_path):
         ("time.sleep(60)", "longer than 2 s"),
         ("os._exit(0)", "ended before"),
         ("return weight.T @ nothing, u", "NameError"),
+        ("return weight @ torch.ones(99), u", "the tensors given are ["),
+        ("raise NotImplementedError", ": it is not written yet"),
+        ("return torch.stack([u, u])", "one tensor [2, "),
+        ("return {'v': u, 'u': u}", "a dict with v, u came"),
         ("return u", "it should return v and u"),
         ("return None", "is there a `return`?"),
-        ("weight.zero_()\nreturn u, u", "changes its argument number 1"),
-        ("from course_lib.nn.spectral import SpectralNorm", "course_lib"),
+        ("weight.zero_()\nreturn u, u", ": it changes its argument number 1 in place"),
+        ("from course_lib.nn.spectral import SpectralNorm", "course_lib, which is not there"),
     ],
 )
 def test_it_is_said_what_was_wrong(text, said, sandbox, tmp_path):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from course_lib.grading.assignment import find_assignment
+from course_lib.grading.assignment import find_assignment, sources
 from course_lib.grading.build import build
 from tests.grading.mutants import ROOT
 
@@ -40,17 +40,45 @@ def nbgrader(tmp_path_factory):
     (packages,) = folder.glob("lib/python*/site-packages")
     (packages / "ours.pth").write_text("\n".join([*site.getsitepackages(), str(ROOT)]))
 
-    def call(course, *arguments):
+    def call(course, *arguments, program=None):
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         environment |= {
             "JUPYTER_PREFER_ENV_PATH": "1",
             "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
         }
-        command = [str(folder / "bin" / "python"), "-m", "nbgrader", *arguments]
+        start = ["-c", program] if program else ["-m", "nbgrader"]
+        command = [str(folder / "bin" / "python"), *start, *arguments]
         done = subprocess.run(command, cwd=course, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr[-3000:]
+        return done.stdout
 
     return call
+
+
+POINTS = """
+from nbgrader.api import Gradebook
+with Gradebook("sqlite:///gradebook.db") as book:
+    for one in book.assignments:
+        print(one.name, one.max_code_score, one.max_written_score)
+"""
+
+
+@pytest.mark.slow
+def test_nbgrader_takes_every_assignment_and_finds_the_same_points(nbgrader, tmp_path):
+    """Without running one: solutions and hidden tests go, and the points are those of the guide."""
+    for source in sources():
+        _, _, whole, _ = build(source, tmp_path)
+    course = whole.parents[2]
+    (course / "nbgrader_config.py").write_text(CONFIGURATION)
+    wanted = set()
+    for source in sources():
+        nbgrader(course, "generate_assignment", source.stem)
+        released = (course / "release" / source.stem / f"{source.stem}.ipynb").read_text()
+        assert "HIDDEN" not in released and "BEGIN SOLUTION" not in released
+        one = find_assignment(source.stem)
+        by_hand = sum(written.points for written in one.written)
+        wanted.add((source.stem, f"{one.points:.1f}", f"{by_hand:.1f}"))
+    assert {tuple(line.split()) for line in nbgrader(course, program=POINTS).splitlines()} == wanted
 
 
 @pytest.mark.slow

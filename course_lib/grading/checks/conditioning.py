@@ -54,6 +54,16 @@ def many_codes(codes: Asked, draw: Draw) -> None:
     same(came.mean(dim=0), mu, "the mean of 4,000 codes", close=0.1)
 
 
+@visible("02.2", CHAPTER)
+def as_wide_as_sigma(codes: Asked, draw: Draw) -> None:
+    """the codes of a caption are as wide as its sigma"""
+    mu, logvar = draw.normal(2, 3), draw.uniform(-4, 2, 2, 3)
+    came = codes(mu, logvar, 4000)
+    alike(came, mu.expand(4000, -1, -1), "codes")
+    spread = came.std(dim=0) / (logvar / 2).exp()
+    same(spread, 0 * spread + 1, "their standard deviation, divided by sigma,", close=0.1)
+
+
 @visible("02.3", CHAPTER)
 def as_torch_has_it(kl: Asked, draw: Draw) -> None:
     """the divergence is torch's, as a mean over all numbers"""
