@@ -15,18 +15,19 @@ from PIL import Image as PILImage
 from PIL import ImageDraw, ImageFont
 
 from course_lib.data.storybook import CLASSES, Storybook
-from course_lib.ensemble import HEARS, Told, five
+from course_lib.ensemble import Told, five
 
 FACE = Path(__file__).parents[1] / "docs" / "images" / "face.png"
 BOOK, PAGE, SEED = 1, 10, 7
 SIDE, LINE, GAP = 192, 20, 10  # pixels
 PALETTE = CLASSES.palette().numpy()  # [classes + 1, 3], uint8
-TITLES = {
-    "stackgan": "StackGAN", "lrgan": "LR-GAN", "spade": "SPADE", "opgan": "OP-GAN",
-    "lostgan": "LostGAN",
-}  # fmt: skip
-SAYS = {"caption": "the caption", "layout": "the boxes", "label_map": "the label map",
-        "style": "a style"}  # fmt: skip
+HEARD = {
+    "stackgan": ("StackGAN", "hears the caption"),
+    "lrgan": ("LR-GAN", "hears nothing"),
+    "spade": ("SPADE", "hears the label map"),
+    "opgan": ("OP-GAN", "hears the caption and boxes"),
+    "lostgan": ("LostGAN", "hears boxes, of stuff, too"),
+}
 
 
 def face() -> PILImage.Image:
@@ -40,14 +41,9 @@ def face() -> PILImage.Image:
         titled("its label map", "", large(PILImage.fromarray(PALETTE[scene.ids]))),
     ]
     below = [
-        titled(TITLES[name], f"hears {heard(name)}", large(told.paint(painter).pil()))
-        for name, painter in painters.items()
+        titled(*HEARD[name], large(told.paint(painter).pil())) for name, painter in painters.items()
     ]
     return stacked(row(columns), row(below))
-
-
-def heard(name: str) -> str:
-    return " and ".join(SAYS[part] for part in HEARS[name]) or "nothing"
 
 
 def large(picture: PILImage.Image) -> PILImage.Image:
@@ -61,7 +57,7 @@ def with_boxes(pairs: Sequence[tuple[str, Sequence[float]]]) -> PILImage.Image:
     for name, (left, top, right, bottom) in pairs:
         corners = (SIDE * left, SIDE * top, SIDE * right - 1, SIDE * bottom - 1)
         pen.rectangle(corners, outline="black", width=2)
-        pen.text((corners[0] + 5, corners[1] + 3), name, "black", ImageFont.load_default(14))
+        pen.text((corners[0] + 4, corners[1] + 3), name, "black", ImageFont.load_default(11))
     return paper
 
 

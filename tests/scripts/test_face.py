@@ -18,11 +18,9 @@ def test_a_picture_for_every_painter_that_is_installed(monkeypatch, tmp_path):
     one, two = (np.asarray(Image.open(file).convert("RGB")) for file in files)
     assert (one == two).all()
     assert one.shape[1] == 4 * face.SIDE + 3 * face.GAP  # one is not installed
-    titles = [face.heard(name) for name in painters]
-    assert titles[:3] == ["the caption", "nothing", "the label map and a style"]
 
 
 def test_the_face_that_is_shown_has_the_scene_and_the_painters():
     with Image.open(face.FACE) as picture:
-        assert picture.width == 5 * face.SIDE + 4 * face.GAP or picture.width >= 3 * face.SIDE
+        assert picture.width == 5 * face.SIDE + 4 * face.GAP  # all five
     assert "docs/images/face.png" in (face.FACE.parents[2] / "README.md").read_text("utf-8")
