@@ -15,7 +15,7 @@ unexport PYTHONHOME
 .PHONY: help env course test test-slow lab notebooks docs assignments kit badges
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
 env: $(ready) ## makes .venv, or brings it up to date
 

@@ -328,6 +328,8 @@ score
 # - **Nothing is lost.** A training can be stopped with the stop button, or by a crash. Run its cell
 #   again and it goes on.
 # - **Your turn** means: change something. Answers are checked at once where that is possible.
+# - **Assignments** go with chapters 01 to 06: open the one of that number in the folder `assignments`. You write the
+#   paper's central block, each part is checked at once, and then you find something out with it.
 # - **If something does not work**, ask the doctor. Every problem comes with the line that mends it:
 
 # %%

@@ -830,6 +830,8 @@ your_turn(factor, 8, hint="seven rounds in eight have none")
 #   not play, between a floor and a ceiling.
 # - D's slope must be kept in check; then even small networks learn to write in minutes.
 # - What you cannot do yet is *ask* for something. Chapter 02 gives the painter ears.
+#
+# **Do it yourself.** `assignments/01_spectral_norm.ipynb`: a leash for the critic, in 60 to 90 minutes.
 
 # %% [markdown]
 # <details><summary><b>Quiz</b></summary>

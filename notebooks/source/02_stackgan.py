@@ -996,6 +996,8 @@ your_turn(kl_at_one, 0.5, hint="only one of the four terms is left")
 # - Two stages: first what and where, then how it looks. The second reads the sentence again.
 # - Published tables are a contract: row by row, and with the counting rules of their day.
 # - What the sentence does not control is *where* things are. The next painters listen to more than words.
+#
+# **Do it yourself.** `assignments/02_conditioning.ipynb`: how wide is a sentence? In 60 to 90 minutes.
 
 # %% [markdown]
 # <details><summary><b>Quiz</b></summary>

@@ -1098,6 +1098,8 @@ your_turn(stands_at, 0.5747, hint="how much of the way from the floor to the cei
 #   without assumptions. Whoever paints other things must ask anew what a background cannot do.
 # - Control by layers is exact: exchange one, and the others stay, to the bit.
 #
+# **Do it yourself.** `assignments/03_affine_paste.ipynb`: scissors and glue with gradients, in 90 to 120 minutes.
+#
 # **Where next.** Train the painter of two digits yourself: `course train lrgan --profile cpu --layers 3`.
 # Coloured skies instead of grey: `--data digits-one-clouds --channels 3`, with `--background_side 4`,
 # since a sky is not even. Photographs, in the paper's size: `course train lrgan --profile gpu`. Your own
