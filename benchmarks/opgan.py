@@ -18,7 +18,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from course_lib.opgan.networks import Discriminator, Generator, Sizes
+from course_lib.opgan.discriminator import Discriminator
+from course_lib.opgan.networks import Generator, Sizes
 from course_lib.opgan.objects import Objects
 from course_lib.text.recurrent import Heard
 

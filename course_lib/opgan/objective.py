@@ -22,7 +22,8 @@ from course_lib.nn.perceptual import PerceptualNet, perceptual_distance
 from course_lib.objective import Objective, Player, Step, TrainConfig, check_adam, check_each, draw
 from course_lib.opgan.damsm.losses import Gammas, damsm_loss
 from course_lib.opgan.damsm.objective import check_gammas, load_damsm
-from course_lib.opgan.networks import SQUARE, Discriminator, Generator, Norm, Painted, Sizes
+from course_lib.opgan.discriminator import Discriminator, Norm
+from course_lib.opgan.networks import SQUARE, Generator, Painted, Sizes
 from course_lib.opgan.objects import Objects, lay
 from course_lib.painter import noise
 from course_lib.scene import ClassTable, SceneBatch, Source

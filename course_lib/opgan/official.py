@@ -14,7 +14,8 @@ from torch import Tensor
 
 from course_lib.errors import CourseError
 from course_lib.foreign import fill
-from course_lib.opgan.networks import Discriminator, Generator, Sizes
+from course_lib.opgan.discriminator import Discriminator
+from course_lib.opgan.networks import Generator, Sizes
 
 __all__ = ["discriminator", "generator", "recognises", "renamed"]
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
+from course_lib.opgan.discriminator import Discriminator
 from course_lib.opgan.networks import (
-    Discriminator,
     Generator,
     Sizes,
     WordAttention,

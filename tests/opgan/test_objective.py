@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from course_lib.data.coco import COCO_CLASSES
 from course_lib.data.storybook import CLASSES
 from course_lib.errors import CourseError
-from course_lib.opgan.networks import Discriminator, Sizes
+from course_lib.opgan.discriminator import Discriminator
+from course_lib.opgan.networks import Sizes
 from course_lib.opgan.objective import (
     OPGANConfig,
     OPGANObjective,

@@ -13,7 +13,8 @@ from course_lib.data.storybook import CLASSES
 from course_lib.errors import CourseError
 from course_lib.opgan import official
 from course_lib.opgan.damsm.networks import InceptionEye
-from course_lib.opgan.networks import Discriminator, Generator, Sizes
+from course_lib.opgan.discriminator import Discriminator
+from course_lib.opgan.networks import Generator, Sizes
 from course_lib.opgan.objective import OPGANObjective
 from course_lib.registry import configure, wing
 from course_lib.scene import Layout
