@@ -265,7 +265,7 @@ class Studio(Panel):
     def _redraw(self) -> None:
         super()._redraw()
         self.editor.show_under(self.scene.picture)
-        wrong = [text for name, text in self.messages.items() if self.painters[name] is not None]
+        wrong = [f"{name}: {text}" for name, text in self.messages.items() if self.painters[name]]
         lines = "".join(f"<div>{html.escape(text)}</div>" for text in wrong)
         self._message.value = f'<div role="alert">{lines}</div>' if wrong else ""
 

@@ -102,12 +102,11 @@ def test_two_visitors_a_postcard_and_a_training(demo, page, chromium, tmp_path, 
 
     page.get_by_role("button", name="what changed").click()
     page.locator(".demo-whole").wait_for()
-    slider = page.locator(".widget-readout", has_text="2")
-    slider.wait_for()
     trained = source(page)
-    page.locator(".noUi-handle").last.focus()
+    page.locator(".demo-tools .noUi-handle").focus()
     page.keyboard.press("ArrowLeft")
     changes(page, trained)
+    page.locator(".demo-tools .widget-readout").get_by_text("1", exact=True).wait_for()
     page.screenshot(path=tmp_path / "whole.png", full_page=True)
 
     page.get_by_role("button", name="postcards").click()
