@@ -31,6 +31,7 @@ BEFORE = re.compile(r"\A(.*?(?=^##? )|<details>.*?</details>\s*(?=\S))", re.S | 
 FOLD = re.compile(r"\s*<details>(?:(?!</details>).)*</details>\s*", re.S)
 GUARD = re.compile(r"^(from course_lib\.widgets import need|need\(.*\))\n+", re.M)
 HEADING = re.compile(r"^##? (.+)$", re.M)
+MATRIX = re.compile(r"\\begin\{pmatrix\}(.*?)\\end\{pmatrix\}", re.S)
 WIDE = 1.9  # width by height: such a picture lies below the words, not beside them
 PLAIN = (  # what matplotlib's formulas lack, and what stands for it
     (re.compile(r"\\(big|Big)[lr]?(?![a-z])"), ""),
@@ -140,7 +141,7 @@ class _Renderer(IPythonRenderer):
     """Markdown as Jupyter shows it, with formulas drawn instead of left to MathJax."""
 
     def block_math(self, body: str) -> str:
-        return f"<p class='formula'>{_formula(body)}</p>"
+        return f"<span class='formula'>{_formula(body)}</span>"
 
     def inline_math(self, body: str) -> str:
         return _formula(body)
@@ -157,7 +158,19 @@ def _words(text: str, where: str) -> str:
 
 
 def _formula(latex: str) -> str:
-    """The formula as a picture that stands on the line; its source is the text for the blind.
+    """The formula as HTML: a picture, or a row of pictures and matrices."""
+    pieces = enumerate(MATRIX.split(latex))
+    return " ".join(_matrix(p) if n % 2 else _drawn(p) for n, p in pieces if p.strip())
+
+
+def _matrix(rows: str) -> str:
+    lines = [line.split("&") for line in rows.split(r"\\")]
+    cells = "".join(f"<span>{_drawn(cell)}</span>" for line in lines for cell in line)
+    return f"<span class='matrix' style='--columns:{len(lines[0])}'>{cells}</span>"
+
+
+def _drawn(latex: str) -> str:
+    """A formula without matrices, drawn on the line; its source is the text for the blind.
 
     Raises:
         ValueError: matplotlib cannot draw it.

@@ -9,7 +9,7 @@ from scripts.notebooks import ROOT, chapters, read_notebook
 from scripts.slides import deck, slides_of
 
 pytestmark = pytest.mark.browser
-CHAPTERS = [chapter.notebook for chapter in chapters(ROOT / "notebooks")]
+CHAPTERS = [c.notebook for c in chapters(ROOT / "notebooks") if c.notebook.exists()]
 CUT = "slide => slide.scrollHeight > slide.clientHeight + 1 || slide.scrollWidth > innerWidth"
 
 

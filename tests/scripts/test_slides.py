@@ -15,7 +15,7 @@ from scripts.notebooks import ROOT, chapters, read_notebook
 from scripts.slides import deck, slides_of
 from tests.notebooks.sample import DOT
 
-CHAPTERS = [chapter.notebook for chapter in chapters(ROOT / "notebooks")]
+CHAPTERS = [c.notebook for c in chapters(ROOT / "notebooks") if c.notebook.exists()]
 FOLD = "<details><summary>Answer</summary>\n\nIt *is*.\n\n</details>"
 
 
@@ -54,6 +54,7 @@ def made(*cells):
         ([words("# One"), code("x = 6", printed("4 < 6"))], "4 &lt; 6", "|"),
         ([words("# One"), code('need(a="One")\nx = 6')], "x", "need"),
         ([words(r"# One $\tfrac12 \big[\mathbb E\, x \ge 1\big]$")], 'class="math"', "|"),
+        ([words(r"# $A = \begin{pmatrix} w & 0 \\ 0 & h \end{pmatrix}$")], "--columns:2", "|"),
         ([words("## Two", tag="other"), words("Three")], "<p class='section'>Two</p>", "|"),
     ],
 )

@@ -11,7 +11,7 @@ from course_lib.opgan.objects import Objects, lay, merge
 
 __all__ = ["boxes_of", "right_merge", "right_pathway", "right_poses"]
 
-CHAPTER = "chapter 05, section 4, The object pathway, dissected"
+CHAPTER = "chapter 05, section 4, The object pathway, taken apart"
 
 
 def boxes_of(draw: Draw, count: int, objects: int) -> Tensor:
