@@ -1315,6 +1315,8 @@ with tempfile.TemporaryDirectory() as place:
 # - A style has a place of its own, z. An encoder reads it from pictures, KL keeps it where one can draw it.
 # - Each failure has its own look: foreign seams, colours that depend on company, a world shifted by one.
 #
+# **Do it yourself.** `assignments/04_spade_norm.ipynb`: the norm that does not wash out the sky, in 90 to 120 minutes.
+#
 # All shapes and losses on one page: `docs/cheat_sheets/04_spade.md`.
 #
 # **Where next.** This painter holds *where* to the pixel, and *how* to the picture as a whole. It cannot be told
