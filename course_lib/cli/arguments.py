@@ -56,9 +56,15 @@ def measure(text: str) -> int | tuple[int, int]:
 
 
 def read_json(path: Path | None) -> Any:
+    """What is in a JSON file, or in a YAML file."""
+    import yaml
+
     if path is None:
         return None
+    by_hand = path.suffix in (".yaml", ".yml")
     try:
-        return json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise CourseError(f"this is no JSON: {error}", where=str(path)) from None
+        text = path.read_text("utf-8")
+        return yaml.safe_load(text) if by_hand else json.loads(text)
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        kind = "YAML" if by_hand else "JSON"
+        raise CourseError(f"this is no {kind}: {error}", where=str(path)) from None

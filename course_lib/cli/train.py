@@ -40,7 +40,9 @@ def train(arguments: list[str]) -> int:
     parser.add_argument("painter", help=", ".join(registry.WINGS))
     parser.add_argument("--profile", help="smoke, cpu (default), gpu or paper: how much work")
     parser.add_argument("--out", type=Path, help="folder (default: runs/PAINTER[-STAGE]-PROFILE)")
-    again = "settings of another run: its config.json, or its folder; options beside it count more"
+    again = (
+        "settings: a YAML file, another run's config.json or its folder; options beside it go first"
+    )
     parser.add_argument("--config", type=Path, help=again)
     begin = parser.add_mutually_exclusive_group()
     begin.add_argument("--fresh", action="store_true", help="do not go on where it stopped")
@@ -109,12 +111,12 @@ def _comments(config: type[TrainConfig]) -> Iterator[tuple[str, str]]:
 
 
 def _settings(path: Path | None, painter: str) -> dict[str, object]:
-    """The fields of a run's ``config.json``; none without a path."""
+    """The fields of a run's ``config.json``, or of a YAML file by hand; none without a path."""
     if path is None:
         return {}
     file = path / "config.json" if path.is_dir() else path
     found = read_json(file)
-    if not isinstance(found, dict) or found.pop("painter", None) != painter:
+    if not isinstance(found, dict) or found.pop("painter", painter) != painter:
         raise CourseError(f"these are no settings of {painter}", where=str(file))
     return found
 

@@ -125,7 +125,8 @@ def discriminator_loss(
     fits, forged = d.conditional(seen, sentence), d.conditional(made, sentence)
     alone, forged_alone = d.unconditional(seen), d.unconditional(made)
     no = [forged, d.conditional(seen[:-1], sentence[1:]), forged_alone]
-    if misplaced != "none":
+    boxes = bool(objects.present.any())  # without any, a real picture has none that are wrong
+    if misplaced == "fake" or (misplaced != "none" and boxes):
         other = objects.renamed() if misplaced == "renamed" else objects.misplaced()
         askew = d(fake if misplaced == "fake" else real, other)
         no += [d.conditional(askew, sentence), d.unconditional(askew)]

@@ -12,11 +12,13 @@ pytestmark = pytest.mark.browser
 CELLS = (
     """
 import json, torch
+from course_lib.data.proposal import propose
 from course_lib.data.storybook import Storybook
 from course_lib.painter import Picture
 from course_lib.widgets.layout_editor import LayoutEditor
 
-editor = LayoutEditor(Storybook.classes, 64, 64, most=2)
+editor = LayoutEditor(Storybook.classes, 64, 64, most=2,
+                      propose=lambda caption: propose(caption, Storybook.classes, 2))
 
 def paint(_=None):
     image = -torch.ones(3, 64, 64)
@@ -86,3 +88,9 @@ def test_boxes_are_dragged_drawn_snapped_renamed_reordered_deleted(editor, tmp_p
     stage.focus()
     stage.press("z")
     assert [name for name, _ in in_the_kernel(editor)] == ["boat", "tree"]
+
+    editor.get_by_label("caption").fill("a boat below a red balloon")
+    editor.get_by_role("button", name="propose", exact=True).click()
+    editor.get_by_text("2 boxes proposed").wait_for()
+    boxes = dict(in_the_kernel(editor))
+    assert boxes["balloon"][3] <= boxes["boat"][3] and editor.locator(".proposed").count() == 2

@@ -111,6 +111,13 @@ def test_a_real_picture_may_be_shown_with_other_names():
     assert d.shown[2][0] is real and not torch.equal(d.shown[2][1].labels, told.labels)
 
 
+def test_a_real_picture_without_boxes_is_never_called_wrong():
+    nothing, d = Objects.nothing(3, 5), Scripted()
+    discriminator_loss(d, torch.ones(3, 1, 1, 1), torch.zeros(3, 1, 1, 1), torch.zeros(3, 1),
+                       nothing, "renamed")  # fmt: skip
+    assert len(d.shown) == 2  # real and fake, and no real one with boxes of another kind
+
+
 def test_objects_are_compared_box_by_box():
     boxes = torch.tensor([[[0, 0, 0.25, 0.25], [0.5, 0.5, 0.5, 0.5]], [[0, 0, 1, 1], [-1.0] * 4]])
     told = Objects.of(boxes, torch.tensor([[0, 1], [1, -1]]), 3)
