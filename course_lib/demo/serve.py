@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 import webbrowser
 from collections.abc import Mapping
@@ -96,4 +97,5 @@ def _server(notebook: Path, address: str, port: int) -> Any:
     }
     server = Voila(config=Config(settings), notebook_path=str(notebook))
     server.initialize([])
+    signal.signal(signal.SIGINT, signal.getsignal(signal.SIGTERM))  # ends between two callbacks
     return server
