@@ -15,7 +15,7 @@ from statistics import median
 from course_lib.registry import load
 from course_lib.widgets import lostgan_panel
 
-STEPS = 30  # pictures while the box is dragged to the right
+STEPS = 30  # pictures while the box is dragged to the left edge
 
 
 def drags() -> list[tuple[float, float]]:
@@ -24,8 +24,8 @@ def drags() -> list[tuple[float, float]]:
     boxes = [dict(box) for box in panel.editor.value]
     left, top, right, bottom = boxes[-1]["box"]
     for step in range(STEPS):
-        way = (1 - right) * (step + 1) / STEPS
-        moved = [*boxes[:-1], boxes[-1] | {"box": [left + way, top, right + way, bottom]}]
+        way = left * (step + 1) / STEPS
+        moved = [*boxes[:-1], boxes[-1] | {"box": [left - way, top, right - way, bottom]}]
         wall, cpu = time.perf_counter(), time.process_time()
         panel.editor.value = moved
         found.append((1000 * (time.perf_counter() - wall), 1000 * (time.process_time() - cpu)))
