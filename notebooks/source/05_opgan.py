@@ -927,11 +927,11 @@ if profile == "cpu" and not rounds:
 # | right thing in its box | 0.01 (0.01 to 0.02) | 0.02 (0.02 to 0.03) | 0.12 (0.10 to 0.14) | 0.18 (0.13 to 0.21) |
 # | SOA-C | 0.014 (0.000 to 0.021) | 0.014 (0.010 to 0.021) | 0.056 (0.039 to 0.073) | 0.041 (0.010 to 0.073) |
 #
-# (Means over the last 50 rounds, lowest and highest seed in brackets.) With batch norm D's gradients are two to three times
-# as large, and grow as the batch shrinks; with spectral norm they stay as they are, and D ranks nearly all pairs right. So
-# it is steadier, and learns faster *as a D*. Has G got anything from it? At 120 rounds one cannot say: SOA-C is a few
-# per cent for all four, seeds differ as much as norms, and a larger batch, which has seen three times the pictures, does more
-# than either norm. That spectral norm helps SOA is not shown here, nor by the students' figure.
+# (Means over the last 50 rounds, lowest and highest seed in brackets.) With batch norm D's gradients are three to four
+# times as large, and grow as the batch shrinks; with spectral norm they stay as they are, and D ranks nearly all pairs
+# right. So it is steadier, and learns faster *as a D*. Has G got anything from it? At 9 scenes a few more boxes hold the
+# right thing, while boxes are no more alike and SOA-C, a few per cent for all four, differs between seeds as much as between
+# norms. A larger batch, which has seen three times the pictures, does more than either norm. That spectral norm helps SOA is not shown here, nor by the students' figure.
 
 # %% [markdown]
 # ## 11 Break it
