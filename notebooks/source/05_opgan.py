@@ -931,7 +931,8 @@ if profile == "cpu" and not rounds:
 # times as large, and grow as the batch shrinks; with spectral norm they stay as they are, and D ranks nearly all pairs
 # right. So it is steadier, and learns faster *as a D*. Has G got anything from it? At 9 scenes a few more boxes hold the
 # right thing, while boxes are no more alike and SOA-C, a few per cent for all four, differs between seeds as much as between
-# norms. A larger batch, which has seen three times the pictures, does more than either norm. That spectral norm helps SOA is not shown here, nor by the students' figure.
+# norms. A larger batch, which has seen three times the pictures, does more than either norm. That spectral norm helps SOA is
+# not shown here, nor by the students' figure.
 
 # %% [markdown]
 # ## 11 Break it
