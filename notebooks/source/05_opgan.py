@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # # 05 OP-GAN: several things where the caption says
 #
 # [![Open this chapter in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/one-scene/five-painters/blob/main/notebooks/05_opgan.ipynb)
@@ -7,7 +7,7 @@
 # you get something red, something blue, and neither house nor boat. What must a network be told, and where in it, so
 # that *two* things come out, each whole, each in its place? And if a picture agrees with its caption: who listened?
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## What you will be able to do
 #
 # - paint from a caption and boxes, have boxes proposed, and move them;
@@ -59,13 +59,13 @@ profile: str = ""  # smoke, cpu, gpu or paper; empty: COURSE_PROFILE, else cpu
 seed: int = 0  # of weights, noise and the order of the data
 rounds: int = 0  # of the trainings; 0: as many as the chapter plans for the profile
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 1 Paint first
 #
 # A trained painter ships with the course. It reads a caption. **Change it** as you like; it knows Storybook's words,
 # and says which of yours it does not.
 
-# %% alt="One painted landscape with a red house on the left and a white balloon on the right"
+# %% tags=["slide"] alt="One painted landscape with a red house on the left and a white balloon on the right"
 import course_lib
 
 painter = course_lib.load("opgan")
@@ -90,11 +90,11 @@ from course_lib.widgets import opgan_panel
 panel = opgan_panel(painter, caption)
 panel
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # What a hand can do, Python can do too: a layout is names and corners, as fractions of the picture. Below, one caption
 # and three layouts. Left and right are exchanged in the second, and the third is small. Whom does the painter believe?
 
-# %% alt="Three pictures of one caption: the house on the left, on the right, and small in the middle"
+# %% tags=["slide"] alt="Three pictures of one caption: the house on the left, on the right, and small in the middle"
 import torch
 import torch.nn.functional as F
 
@@ -114,12 +114,12 @@ layouts = [
 ]
 sheet(*(painter.generate(caption, one, seed=7).image for one in layouts), side=192)
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # In the second picture the caption says *left* and the boxes say *right*: the boxes win. Nothing in this network ties a
 # word of place to a place. "Left of" is heard by whoever proposes the boxes, and by nobody afterwards. What is
 # left for the caption? Here one layout gets six captions.
 
-# %% alt="Six pictures of one layout: the house and the balloon take other colours, the land other hours and seasons"
+# %% tags=["slide"] alt="Six pictures of one layout: the house and the balloon take other colours, the land other hours and seasons"
 captions = [
     "a red house and a white balloon", "a blue house and a yellow balloon",
     "a purple house and a green balloon", "a red house and a white balloon at night",
@@ -132,7 +132,7 @@ sheet(*(painter.generate(one, layouts[0], seed=7).image for one in captions), si
 # *whose* they are: where two things have two colours, one of them often wins both. Keep in mind who says what. It will
 # matter when we measure.
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 2 Three ways of being told
 #
 # | what | as | reaches |
@@ -154,10 +154,10 @@ print("sentence", tuple(heard.sentence.shape), " words", tuple(heard.words.shape
 print("classes ", tuple(objects.labels.shape), "one-hot: the last one says that nothing is there")
 print("poses   ", tuple(objects.crop.shape), "for cutting out, and as many for pasting")
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # What it has learnt from: Storybook's pages with five captions each, and the boxes of all things.
 
-# %% alt="Eight pages of Storybook: landscapes with up to four things"
+# %% tags=["slide"] alt="Eight pages of Storybook: landscapes with up to four things"
 from course_lib.data.storybook import Storybook
 
 book = Storybook(seed=1)  # another book than the painter's
@@ -165,7 +165,7 @@ pages = book.batch(torch.arange(8))
 print(*pages.captions[3][:3], sep="\n")
 sheet(*pages.images, columns=8, side=96)
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 3 Word attention
 #
 # A place $x$ of the map holds $h(x)$, some numbers. A word $t$ has a code $e_t$, which a matrix $U$ makes as long.
@@ -220,7 +220,7 @@ scores = torch.tensor([3.0, 1, 1, 1])
 solution = [scores.softmax(0)[0], F.pad(scores, (0, 1)).softmax(0)[0]]
 your_turn(answer, torch.stack(solution), hint="exp(3) / (exp(3) + 3 exp(1)), and exp(0) more below")
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # <details><summary>Answer</summary>
 #
 # 0.711 and 0.687. Not even a word that says nothing is free: every filler word in a caption takes a little from
@@ -234,7 +234,7 @@ your_turn(answer, torch.stack(solution), hint="exp(3) / (exp(3) + 3 exp(1)), and
 # are the shares by which the second stage mends the first one's map of 32 x 32 places, and a place may ask for "house"
 # because it is one, or because its neighbour is.
 
-# %% alt="A painted picture, and beside it a grey map that shows at which places the chosen word is heard"
+# %% tags=["slide"] alt="A painted picture, and beside it a grey map that shows at which places the chosen word is heard"
 import ipywidgets as ipw
 
 from course_lib.text.vocabulary import words_of
@@ -258,11 +258,11 @@ pointer = Panel(
 )
 pointer
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # All of its words beside each other. Below, how much of the picture each has, and what the house's box has of it: which
 # words does this painter use to paint a house, and which everywhere?
 
-# %% alt="A painted picture and nine grey maps, one for each word of its caption"
+# %% tags=["slide"] alt="A painted picture and nine grey maps, one for each word of its caption"
 layout = layouts[0]
 parts = [where_heard(caption, place, layout) for place in range(len(said))]
 sheet(parts[0][0], *(grey for _, grey, _ in parts), columns=5, side=96)
@@ -274,7 +274,7 @@ for word, (_, _, share) in zip(said, parts, strict=True):
     inside = share[top:bottom, left:right].mean()
     print(f"{word:8} everywhere {share.mean():5.1%}   in the house's box {inside:5.1%}")
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 4 The object pathway, taken apart
 #
 # For each thing: a **code** (its class, the caption's code, noise) becomes a small square, painted by itself; the square
@@ -299,10 +299,10 @@ torch.testing.assert_close(yours, objects.crop[0, 0], atol=1e-5, rtol=1e-5)
 torch.testing.assert_close(back, objects.paste[0, 0], atol=1e-5, rtol=1e-5)
 print("the house's two poses = yours")
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # Try them on a real page: each box as a square, and the squares laid back into an empty picture. What has got lost?
 
-# %% alt="A page, its things cut out as squares, and the squares laid back into their boxes on grey"
+# %% tags=["slide"] alt="A page, its things cut out as squares, and the squares laid back into their boxes on grey"
 from course_lib.opgan.objective import objects_of
 from course_lib.opgan.objects import lay, merge
 
@@ -312,11 +312,11 @@ squares = lay(page.images.expand(there.labels.shape[1], *page.images.shape), the
 again = merge(lay(squares, there.paste, 64))  # [O, 1, 3, 64, 64] -> [1, 3, 64, 64]
 sheet(page.images[0], *squares[:, 0], again[0])
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # Now the painter's own squares, before anything else was painted around them: how loud each stage's canvas is. Then the
 # picture of each stage, and the picture *without* the things: an empty layout, the same caption, the same noise.
 
-# %% alt="Two maps with two bright rectangles; the pictures of both stages; a picture without things"
+# %% tags=["slide"] alt="Two maps with two bright rectangles; the pictures of both stages; a picture without things"
 painted = painter.generate(caption, layout, seed=7)
 empty = painter.generate(caption, [], seed=7)
 
@@ -330,7 +330,7 @@ def loudness(canvas):
 canvases = [loudness(painted.steps[f"objects_{stage}"]) for stage in (1, 2)]
 sheet(*canvases, painted.steps["stage_1"], painted.image, empty.image)
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # **Think first.** "A red house" is in the caption all the same. Why does the global pathway not paint a house into the
 # last picture?
 #
@@ -347,7 +347,7 @@ sheet(*canvases, painted.steps["stage_1"], painted.image, empty.image)
 # Two things that overlap, in both orders. `merge` takes the later one wherever it is not exactly 0, so the last name of a
 # layout lies in front. In training things come largest first, so that a small one is never lost behind a large one.
 
-# %% alt="Two pictures of a house and a tree that overlap; in the second the other one lies in front"
+# %% tags=["slide"] alt="Two pictures of a house and a tree that overlap; in the second the other one lies in front"
 house, tree = ("house", (0.1, 0.35, 0.65, 0.95)), ("tree", (0.45, 0.15, 0.85, 0.95))
 said_both = "a red house and a green tree"
 sheet(*(painter.generate(said_both, order, seed=3).image
@@ -374,7 +374,7 @@ for one, other in zip(loop.buffers(), batch.buffers(), strict=True):
     torch.testing.assert_close(one, other)
 print("in turn = together,", len(list(loop.buffers())), "running statistics included")
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 5 All boxes alike
 #
 # Our first small painters for this chapter drew the same smudge into each box: of a hundred things the judge
@@ -395,7 +395,7 @@ print("in turn = together,", len(list(loop.buffers())), "running statistics incl
 # Let us look. The square of an untrained pathway, as published, and with a code of 4 x 4 places that are not alike
 # (`unfold=4`: the code's linear layer makes sixteen times as many numbers, that is all):
 
-# %% alt="Two rows of four squares: in the first the middle is one even area, in the second every place differs"
+# %% tags=["slide"] alt="Two rows of four squares: in the first the middle is one even area, in the second every place differs"
 from dataclasses import replace
 
 from course_lib.opgan.networks import Generator, spread
@@ -477,7 +477,7 @@ sheet(*unseen.images[:8], *taught[1][0][:8], *taught[4][0][:8], columns=8, side=
 # where is where. A number in the configuration, `unfold`, is 1 by default and 4 here. *Before you blame a loss, ask
 # what the network can know.*
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 6 DAMSM: sentences and pictures find each other
 #
 # Who says whether a picture shows the words? The **deep attentional multimodal similarity model** is learnt before
@@ -488,7 +488,7 @@ sheet(*unseen.images[:8], *taught[1][0][:8], *taught[4][0][:8], columns=8, side=
 #
 # How well do eight pages and their captions find each other? Bright is agreement, by the whole sentence and by words.
 
-# %% alt="Two tables of eight pictures by eight captions; the diagonal, where they belong together, is brightest"
+# %% tags=["slide"] alt="Two tables of eight pictures by eight captions; the diagonal, where they belong together, is brightest"
 import matplotlib.pyplot as plt
 
 from course_lib.opgan.damsm.losses import Gammas, sentence_agreement, two_ways, word_agreement
@@ -640,7 +640,7 @@ for name, part in painter.generator.named_children():
     for inner, module in part.named_children() if name.startswith("h_net") else ():
         print(f"    {inner:12}{weights(module):>10}")
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 8 Training
 #
 # Now yours. Profile `cpu` plans 300 rounds at 64 x 64 pixels; the painter of section 1 had 4,000. What it is told in
@@ -648,7 +648,7 @@ for name, part in painter.generator.named_children():
 # (chapter 04), wrong names, little noise. Each row of four is one scene, four draws of noise. With MLflow installed, its
 # curves go into a SQLite file beside the runs: `mlflow ui --backend-store-uri sqlite:///runs/mlflow.db`.
 
-# %% alt="Sample grid: eight scenes, four draws each; blots become things in their boxes"
+# %% tags=["slide"] alt="Sample grid: eight scenes, four draws each; blots become things in their boxes"
 from importlib.util import find_spec
 
 from course_lib.paths import runs_dir
@@ -688,12 +688,12 @@ painters = {
     "without": course_lib.load(theirs_at),
 }
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # Losses. On the left D's: with the pathway it falls, since D learns what stands in which box, and G does not keep pace
 # yet. On the right what G was asked for besides, as a share of the beginning. DAMSM is pleased first: its small eye can be
 # told "red" by any red. Likeness of the boxes goes up and down with the number of things in a batch.
 
-# %% alt="Left: D's loss falls with the pathway, hardly without. Right: DAMSM's loss falls fast, likeness slowly"
+# %% tags=["slide"] alt="Left: D's loss falls with the pathway, hardly without. Right: DAMSM's loss falls fast, likeness slowly"
 import numpy as np
 
 
@@ -716,11 +716,11 @@ for axes in (left_axes, right_axes):
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # A run keeps its painter every now and then. The slider goes through those **milestones**: the same caption, boxes and
 # noise, after so many rounds. When does the house begin to be one?
 
-# %% alt="A picture painted after the last milestone: a house and a balloon in their boxes"
+# %% tags=["slide"] alt="A picture painted after the last milestone: a house and a balloon in their boxes"
 from course_lib.widgets import milestones_panel
 
 kept = list(folder.glob("milestones/*.safetensors"))
@@ -728,11 +728,11 @@ milestones_panel(folder, caption=caption, layout=layouts[0]) if kept else print(
     "no milestones kept"
 )
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # Eight pages that nobody has trained on. Rows: the pages; painted by the painter that ships; by yours; by the one without
 # an object pathway. All of them had the same captions.
 
-# %% alt="Four rows of eight: pages, and three painters' pictures; without pathway there are no things"
+# %% tags=["slide"] alt="Four rows of eight: pages, and three painters' pictures; without pathway there are no things"
 fresh = Storybook(seed=2, size=painter.config.size).batch(torch.arange(60, 68))
 
 
@@ -748,14 +748,14 @@ for artist in painters.values():
     rows += list(repainted(artist, fresh))
 sheet(*rows, columns=8, side=96)
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 9 Is it there? SOA by hand
 #
 # Inception score and FID know nothing of captions. **Semantic object accuracy** asks a detector that never saw the
 # painter: of the pictures whose captions name a *sheep*, in how many is a sheep found? The mean over classes is **SOA-C**,
 # over pictures **SOA-I**. Ten pictures are few enough to do it by hand.
 
-# %% alt="Ten painted pictures in two rows, numbered from left to right"
+# %% tags=["slide"] alt="Ten painted pictures in two rows, numbered from left to right"
 from course_lib.judges.captions import claims_of
 from course_lib.metrics.soa import StorybookDetector
 from course_lib.widgets import need
@@ -812,7 +812,7 @@ your_turn(answer if answer is ... else torch.tensor(answer), torch.tensor(soa_c(
 # %%
 print(marks)
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 10 More of them, and who listened
 #
 # Ten pictures have an interval as wide as a barn door. So more of them, for all three painters, with what real pages get
@@ -934,14 +934,14 @@ if profile == "cpu" and not rounds:
 # norms. A larger batch, which has seen three times the pictures, does more than either norm. That spectral norm helps SOA is
 # not shown here, nor by the students' figure.
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 11 Break it
 #
 # Three colleagues paint the same scene with the same painter and the same noise. Their pictures, A, B and C, are all wrong.
 # On the left what comes out when all is right. Look closely before you read on: at what is where, at what is missing, at
 # shapes and at colours.
 
-# %% alt="Four pictures: the right one, and three wrong ones: a sheep over the edge, a sheep lost, other colours"
+# %% tags=["slide"] alt="Four pictures: the right one, and three wrong ones: a sheep over the edge, a sheep lost, other colours"
 from course_lib.widgets import need
 
 need(painters="8 Training", where_heard="3 Word attention")
@@ -963,11 +963,11 @@ picture_c = painter.generate(
 ).image
 sheet(right_one, picture_a, picture_b, picture_c, side=160)
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # Instruments: the boxes that the painter got in each case, as `crop` has them, and where the canvas of the second stage
 # is loud. Which of the three cannot be told from the boxes?
 
-# %% alt="Four maps of loudness: two overlapping boxes; larger ones; one covering the other; the same as the first"
+# %% tags=["slide"] alt="Four maps of loudness: two overlapping boxes; larger ones; one covering the other; the same as the first"
 cases = {
     "right": [large, little], "A": [misread(*large), misread(*little)], "B": [little, large],
     "C": [large, little],
@@ -1083,6 +1083,8 @@ for wrong in ([("hause", (0.1, 0.1, 0.5, 0.5))], [("house", (0.5, 0.5, 0.1, 0.9)
 # - SOA asks whether what was named is there. It sees no colours, no counts, and not whether it was the caption or the
 #   layout that said so.
 # - Four numbers are not a box, and a mask that is repeated in the wrong order is not a mask. Neither raises an error.
+#
+# **Do it yourself.** `assignments/05_object_pathway.ipynb`: cut, repaint, paste, in 90 to 120 minutes.
 #
 # All shapes and losses on one page: `docs/cheat_sheets/05_opgan.md`.
 #

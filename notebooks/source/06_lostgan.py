@@ -854,6 +854,10 @@ except CourseError as error:
 # `--colour_styles false`: how many rounds until two styles of one house can be told apart? 4. Draw your own house as
 # boxes alone, ten of them, and send the postcard to somebody.
 #
+# **Do it yourself.** `assignments/06_isla_norm.ipynb`: a style for each object, in 60 to 90 minutes.
+#
+# All shapes and losses on one page: `docs/cheat_sheets/06_lostgan.md`.
+#
 # **Where next.** In chapter 07 all five painters get the same scene.
 
 # %% [markdown]
