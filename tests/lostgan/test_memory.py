@@ -12,13 +12,13 @@ import pytest
 def test_version_2_at_128_pixels_trains_within_4_gb(tmp_path):
     """98 million weights with Adam's memory; the plan's promise beside what the process took."""
     options = {
-        "data": "storybook", "rounds": 1, "batch_size": 16, "memory": "4GB", "device": "cpu",
+        "data": "storybook", "rounds": 1, "batch_size": 14, "memory": "4GB", "device": "cpu",
         "flip": "false", "workers": 0, "out": tmp_path,
     }  # fmt: skip
     words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
     command = [sys.executable, "-m", "course_lib", "train", "lostgan", "--profile", "paper", *words]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert re.search(r"memory: .*accumulate=\d+|accumulate=\d+", done.stdout), done.stdout
+    assert re.search(r"4GB allowed; with (checkpointing|accumulate)=", done.stdout), done.stdout
     figures = [json.loads(line) for line in (tmp_path / "figures.jsonl").read_text().splitlines()]
     assert 1.5 < figures[-1]["memory_gb"] <= 4.0
