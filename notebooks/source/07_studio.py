@@ -680,17 +680,20 @@ for name, made in work.items():
 #
 # The way back: from a picture to a scene. A **segmenter** reads a map from a photograph; the map can be changed with the
 # brush; and painters repaint it. Here the "photograph" is a page (photographs of Storybook's world being rare), and the
-# segmenter is a young one, trained here and now, as in chapter 04: what it has not learnt to see, it takes for something
-# else, and the brush mends it. (For real photographs: `course data fetch
+# segmenter is the course's small one: trained for two minutes when it is first asked for, and kept with the data. What it
+# has not learnt to see, it takes for something else, and the brush mends it. (For real photographs: `course data fetch
 # ade20k-resnet50`, and a painter that was trained on such classes.)
 
 # %% alt="Five pictures: the page as a photo, the map read from it, the map after a stroke, and two repaintings"
+from course_lib.segment.choose import open_segmenter
 from course_lib.segment.small import learn
 from course_lib.widgets import need
 
 need(artist="7 Break it", few="4 Change one thing, and see who listens")
-lessons, number = (4, 20) if profile == "smoke" else (240, 400)
-segmenter = learn(Storybook(size=64), CLASSES, steps=lessons, pages=number)
+if profile == "smoke":
+    segmenter = learn(Storybook(size=64), CLASSES, steps=4, pages=20)
+else:
+    segmenter = open_segmenter("storybook")
 photo = book[12].image  # [3, 64, 64], bytes: all that the segmenter gets
 read = segmenter.look(photo).label_map
 stroked = read.ids.as_subclass(torch.Tensor).clone()
