@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # # 07 The studio: one scene, five painters
 #
 # [![Open this chapter in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/one-scene/five-painters/blob/main/notebooks/07_studio.ipynb)
@@ -7,7 +7,7 @@
 # the boat alone". Five painters stand ready. One reads, one reads and looks at boxes, one follows a map to the
 # pixel, one gives each thing a style of its own, and one listens to nobody. Whom do you call, and how do you *know*?
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## What you will be able to do
 #
 # - compose a scene once, with words, boxes and a brush, and have it painted five ways;
@@ -58,7 +58,7 @@ profile: str = ""  # smoke, cpu, gpu or paper; empty: COURSE_PROFILE, else cpu
 seed: int = 7  # of the pictures
 scenes: int = 0  # on which control is measured; 0: as many as the chapter plans for the profile
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 1 Paint first
 #
 # Here is a page of Storybook, from a book that no painter has read. All of them are told all of it: its caption,
@@ -119,16 +119,16 @@ from course_lib.widgets import Studio
 studio = Studio(painters, page, seed=seed)
 studio
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # What a hand can do, Python can do too. A moment ago the caption said what the page shows. Let it say something else,
 # and nothing but the caption:
 
-# %% alt="The studio after another caption: pictures of painters that read have changed, the others not at all"
+# %% tags=["slide"] alt="The studio after another caption: pictures of painters that read have changed, the others not at all"
 studio.set(caption="a large blue boat in the water at night")
 print(studio.caption)
 studio
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # **Think first.** Map and boxes still speak of the old scene. OP-GAN hears both the caption and the boxes, and now
 # they contradict each other. Whom does it believe? And is there a right answer?
 #
@@ -140,12 +140,12 @@ studio
 #
 # </details>
 
-# %% alt="The studio after boxes and map were proposed for the caption: a boat in all of them"
+# %% tags=["slide"] alt="The studio after boxes and map were proposed for the caption: a boat in all of them"
 studio.propose()
 print(studio.editor.boxes)
 studio
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 2 One scene, told whole
 #
 # "Each hears its part" is a small table and five lines of code. Here they are:
@@ -204,7 +204,7 @@ for name, picture in pictures.items():
     weights = sum(p.numel() for net in networks(painters[name]) for p in net.parameters())
     print(f"{name:9} {weights / 1e6:5.2f} million weights, {picture.image.shape[-1]} pixels")
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 3 One scene five ways
 #
 # Six pages, as they come. First row: the pages themselves, which nobody was shown. Second: their maps. Then a row for
@@ -225,11 +225,11 @@ sheet(*rows, columns=6, side=96)
 for number, one in enumerate(pages, 1):
     print(f"{number}. {one.captions[0]}")
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # The other way round: one page, six seeds. What varies within a row is what the painter was *not* told, and had to
 # invent.
 
-# %% alt="A row of six seeds of one page for each painter: what varies is what the painter was not told"
+# %% tags=["slide"] alt="A row of six seeds of one page for each painter: what varies is what the painter was not told"
 rows = []
 for name in pictures:
     rows += [Told(page, number).paint(painters[name]).image for number in range(6)]
@@ -246,7 +246,7 @@ sheet(*rows, columns=6, side=96)
 #
 # </details>
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 4 Change one thing, and see who listens
 #
 # An **edit** is a scene that differs from another in one part. Everything else is kept, the seed above all. Then
@@ -313,11 +313,11 @@ def edits(page):
     return before, found
 
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # One page first. Top left the picture before; then after each edit, in this order. Which pictures of a row are exact
 # copies of its first one?
 
-# %% alt="A row for each painter: the picture before, and after each of six edits; many are exact copies"
+# %% tags=["slide"] alt="A row for each painter: the picture before, and after each of six edits; many are exact copies"
 before, after = edits(one)
 rows = []
 for name in pictures:
@@ -366,7 +366,7 @@ for one in few:
             moved = (told.paint(painters[name]).image - first).abs().mean() / 2
             change[what][name] += moved.item() / len(few)
 
-# %% tags=["slide"] alt="Table of colours, edits by painters: dark where a painter listens, empty where it cannot hear"
+# %% alt="Table of colours, edits by painters: dark where a painter listens, empty where it cannot hear"
 import matplotlib.pyplot as plt
 
 
@@ -396,7 +396,7 @@ table(values, list(change), names, "mean change", ends=(0, 0.25), mark="=")
 # forgotten the rest. This table says *that* a painter hears, not that it does what was asked. For this one has to look
 # into the picture.
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 5 Postcards
 #
 # A scene, a seed and the painter's weights decide a picture to the last bit. So a picture can be written down in a line
@@ -502,7 +502,7 @@ for name in tqdm(measured, desc="score cards", disable=None):
     )
 cards["spade"]["map"]
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # Each field below lies between floor (0 %) and ceiling (100 %), with the value itself below; "=" is exactly the floor. First
 # look at one *row*: who hears what it measures, who does not?
 
@@ -518,7 +518,7 @@ def between(score):
 shares = [[between(cards[name][row]) for name in measured] for row in ROWS]
 table(shares, ROWS, measured, "floor 0 to ceiling 1", text="{:.0%}", mark="floor")
 
-# %% tags=["slide"] alt="Dots with intervals between a floor and a ceiling line, a panel for each measure"
+# %% alt="Dots with intervals between a floor and a ceiling line, a panel for each measure"
 figure, panels = plt.subplots(2, 4, figsize=(8.4, 3.9), dpi=80, layout="constrained")
 for axes, row in zip(panels.flat, ROWS, strict=True):
     for place, name in enumerate(measured):
@@ -581,7 +581,7 @@ for name in pictures:
 # **Which painter when.** Nobody wrote the table below; it is read off the card. For each wish the painter with the highest
 # value, and everybody whose interval reaches up to it.
 
-# %% tags=["slide"]
+# %%
 WISHES = {
     "thing": "say what it is", "colour": "say its colour", "ground": "say where it stands",
     "box": "say how large, at which place", "map": "say what every pixel is",
@@ -617,14 +617,14 @@ if profile == "cpu" and not scenes:
     assert all(between(cards["lrgan"][row]) < 0.2 for row in ("thing", "colour", "map", "edit"))
     assert between(cards["spade"]["colour"]) < 0.5, "nobody told SPADE a colour"
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 7 Break it
 #
 # SPADE has three new clients, A, B and C, and each of them makes one mistake in telling it scenes. You do not see what
 # they say. You see, for fifty scenes of each, four of the pictures (first row: what was meant; then A, B, C) and three
 # numbers.
 
-# %% alt="Four rows of four: real pages; then pictures by SPADE for three clients who told it something wrong"
+# %% tags=["slide"] alt="Four rows of four: real pages; then pictures by SPADE for three clients who told it something wrong"
 from course_lib.metrics import diversity_score, map_iou, thing_recall
 from course_lib.scene import collate
 from course_lib.widgets import need
@@ -675,7 +675,7 @@ for name, made in work.items():
 #
 # </details>
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 8 Your photo
 #
 # The way back: from a picture to a scene. A **segmenter** reads a map from a photograph; the map can be changed with the
@@ -684,7 +684,7 @@ for name, made in work.items():
 # has not learnt to see, it takes for something else, and the brush mends it. (For real photographs: `course data fetch
 # ade20k-resnet50`, and a painter that was trained on such classes.)
 
-# %% alt="Five pictures: the page as a photo, the map read from it, the map after a stroke, and two repaintings"
+# %% tags=["slide"] alt="Five pictures: the page as a photo, the map read from it, the map after a stroke, and two repaintings"
 from course_lib.segment.choose import open_segmenter
 from course_lib.segment.small import learn
 from course_lib.widgets import need
@@ -704,23 +704,23 @@ repainted = artist.generate(changed, style=as_picture(photo), seed=seed).image
 maps = [as_picture(m.coloured()) for m in (read, changed)]
 sheet(as_picture(photo), *maps, same, repainted)
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # The same in the studio, by hand: the button *photo* below the map takes a file of yours, the segmenter reads it, and all
 # painters that hear maps repaint it; *style of a picture* takes its light. In Python:
 
-# %% alt="The studio with the map that was read from the photo, and its repaintings"
+# %% tags=["slide"] alt="The studio with the map that was read from the photo, and its repaintings"
 studio = Studio(painters, page, segment=lambda file: segmenter.look(file).label_map, seed=seed)
 studio.canvas.label_map = changed
 studio
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 9 A training in a few frames
 #
 # Whoever keeps **milestones** (`milestone_every`) can look back: the same map, the same seed, after ever more rounds.
 # A small SPADE is trained here, at 32 pixels, just long enough to see control *arrive*. `course timelapse RUN` makes the
 # same of any run, and the demo has a slider for it.
 
-# %% alt="A row of pictures of one map by ever later states of a training: colours first, then outlines"
+# %% tags=["slide"] alt="A row of pictures of one map by ever later states of a training: colours first, then outlines"
 import course_lib
 from course_lib.paths import runs_dir
 from course_lib.registry import wing
