@@ -211,7 +211,8 @@ class Studio(Panel):
         touched = " and ".join(spaced(name) for name in sorted(self._touched))
         heard = ", ".join(f"{name} {value:.3f}" for name, value in self.listening.items() if value)
         deaf = ", ".join(name for name, value in self.listening.items() if not value)
-        return f"{touched} changed; heard by {heard or 'nobody'}, not by {deaf or 'nobody'}"
+        others = f", not by {deaf}" if deaf else ""
+        return f"{touched} changed; heard by {heard or 'nobody'}{others}"
 
     def _tiles(self) -> dict[str, PILImage.Image]:
         """A square for each painter: its picture, or an empty one."""
