@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from course_lib.errors import CourseError
 
-__all__ = ["Parser", "Verb", "count", "measure", "parser_of", "read_json", "size"]
+__all__ = ["Parser", "Verb", "count", "measure", "parser_of", "read_values", "size"]
 
 Verb = Callable[[list[str]], int]
 
@@ -55,7 +55,7 @@ def measure(text: str) -> int | tuple[int, int]:
     return (count(height), count(width)) if by else count(width)
 
 
-def read_json(path: Path | None) -> Any:
+def read_values(path: Path | None) -> Any:
     """What is in a JSON file, or in a YAML file."""
     import yaml
 

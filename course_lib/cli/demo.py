@@ -18,9 +18,6 @@ def demo(arguments: list[str]) -> int:
     who = "names or files of painters (default: the five that ship)"
     parser.add_argument("--painters", nargs="+", default=[], metavar="PAINTER", help=who)
     parser.add_argument("--run", type=Path, help="a run: a slider shows its painter's milestones")
-    parser.add_argument(
-        "--segmenter", default="storybook", help="reads photos (default: storybook)"
-    )
     others = "of this machine, for others to see the page: 0.0.0.0 (default: 127.0.0.1)"
     parser.add_argument("--address", default="127.0.0.1", help=others)
     options = parser.parse_args(arguments)

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from course_lib.cli.arguments import Parser, count, parser_of, read_json
+from course_lib.cli.arguments import Parser, count, parser_of, read_values
 from course_lib.errors import check_seed
 from course_lib.paths import runs_dir
 
@@ -80,5 +80,5 @@ def _told(options: argparse.Namespace) -> dict[str, Any]:
     """What the painter is told: those of these options that were given."""
     check_seed(options.seed, where="--seed")
     given = {name: getattr(options, name) for name in ("caption", "label_map", "style")}
-    told = given | {"layout": read_json(options.layout)}
+    told = given | {"layout": read_values(options.layout)}
     return {name: value for name, value in told.items() if value is not None}

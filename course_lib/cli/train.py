@@ -11,7 +11,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, get_type_hints
 
-from course_lib.cli.arguments import parser_of, read_json
+from course_lib.cli.arguments import parser_of, read_values
 from course_lib.errors import CourseError
 from course_lib.paths import runs_dir
 from course_lib.profile import pick_profile
@@ -115,7 +115,7 @@ def _settings(path: Path | None, painter: str) -> dict[str, object]:
     if path is None:
         return {}
     file = path / "config.json" if path.is_dir() else path
-    found = read_json(file)
+    found = read_values(file)
     if not isinstance(found, dict) or found.pop("painter", painter) != painter:
         raise CourseError(f"these are no settings of {painter}", where=str(file))
     return found
