@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,19 +34,23 @@ def company(names: Sequence[str], run: Path | None = None) -> dict[str, Painter 
         CourseError: whatever cannot be read or paints no scenes, all at once.
     """
     painters = {} if names else five()
-    wanted: dict[str, str | Path] = {name: name for name in names}
+    wanted = {name: partial(load, name) for name in names}
     if run is not None:
-        wanted["run"] = [*milestones(run).values()][-1]
+        wanted["run"] = partial(_last_of, run)
     with Problems("course demo") as problems:
-        for name, which in wanted.items():
+        for name, opened in wanted.items():
             try:
-                painter = load(which)
+                painter = opened()
             except CourseError as error:
                 problems.add(str(error))
                 continue
             painters[painter.kind if name == "run" else name] = painter
-            problems.check(painter.kind in HEARS, f"{which} paints no scenes: it is {painter.kind}")
+            problems.check(painter.kind in HEARS, f"{name} paints no scenes: it is {painter.kind}")
     return painters
+
+
+def _last_of(run: Path) -> Painter:
+    return load([*milestones(run).values()][-1])
 
 
 def page(names: Sequence[str] = (), run: str = "") -> Any:

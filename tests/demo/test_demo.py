@@ -99,6 +99,7 @@ def test_it_serves_this_machine_alone_and_opens_a_browser(no_server, capsys):
         (["--painters", "dcgan", "nobody"], "2 problems"),
         (["--painters", "dcgan"], "dcgan paints no scenes"),
         (["--run", "gone"], "no such folder"),
+        (["--painters", "dcgan", "nobody", "--run", "gone"], "3 problems"),
     ],
 )
 def test_what_cannot_be_shown_is_refused_before_anything_starts(
