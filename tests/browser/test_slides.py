@@ -16,8 +16,7 @@ CUT = "slide => slide.scrollHeight > slide.clientHeight + 1 || slide.scrollWidth
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 def test_every_slide_is_seen_whole(path, page, tmp_path):
     slides = slides_of(read_notebook(path), path.stem)
-    if not slides:
-        pytest.skip("this chapter has no slides yet")
+    assert slides
     page.set_viewport_size({"width": 1280, "height": 720})
     (tmp_path / "deck.html").write_text(deck(slides, path.stem), encoding="utf-8")
     page.goto(f"file://{tmp_path}/deck.html")
